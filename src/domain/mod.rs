@@ -1,0 +1,28 @@
+//! Every rule of the program, as plain functions over plain values.
+//!
+//! Nothing here reads a clock, a database or a request: `now` is always a
+//! parameter. Amounts are `i64` minor units of the program's currency, instants
+//! are UTC at microsecond precision, and every sum is checked: what would not
+//! fit is an [`Overflow`], never a wrapped number.
+
+pub mod calendar;
+pub mod change;
+pub mod customer;
+pub mod fact;
+pub mod id;
+pub mod membership;
+pub mod money;
+pub mod period;
+pub mod program;
+pub mod search;
+pub mod tier;
+
+use chrono::{DateTime, Utc};
+
+/// An instant in UTC, cut to microseconds where it enters the program.
+pub type Instant = DateTime<Utc>;
+
+/// A sum that does not fit into 64 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a total would exceed what 64 bits can hold")]
+pub struct Overflow;
