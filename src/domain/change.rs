@@ -1,0 +1,430 @@
+//! Changes to a program, and how far back they reach (design, sections 3.9 to 3.11).
+
+use super::Instant;
+use super::id::TierCode;
+use super::money::{Amount, Currency, parse_amount};
+use super::program::{EntryMethod, InvalidProgram, InvalidRules, Pause, Program, Revision, Rules};
+use super::tier::{Ladder, Tier};
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+
+/// From when on a change holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EffectiveFrom {
+    /// From now on: the past stays as it was judged.
+    Now,
+    /// From an earlier instant on: everyone is recalculated from there.
+    At(Instant),
+    /// As if it had always been so.
+    Beginning,
+}
+
+/// A program's settings, all of them, as a change wants them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// What the shop calls it.
+    pub name: String,
+    /// The currency of every amount.
+    pub currency: Currency,
+    /// The zone whose midnights are the boundaries.
+    pub time_zone: Tz,
+    /// The date from which on activity counts.
+    pub start_date: NaiveDate,
+    /// How many days a designation is kept after a subscription was cancelled.
+    pub grace_days: u32,
+    /// What revisions change.
+    pub rules: Rules,
+}
+
+impl Settings {
+    /// A program's settings as they are now.
+    pub fn of(program: &Program) -> Self {
+        Self {
+            name: program.name.clone(),
+            currency: program.currency,
+            time_zone: program.time_zone,
+            start_date: program.start_date,
+            grace_days: program.grace_days,
+            rules: program.latest().clone(),
+        }
+    }
+}
+
+/// What a change leaves to be done with what was folded before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reach {
+    /// Whose newest fact is at or after this instant is folded again.
+    pub refold_from: Option<Instant>,
+    /// Whether time alone now brings other things to who need not be folded again.
+    pub everyone: bool,
+}
+
+impl Reach {
+    /// Everyone, from the first fact on.
+    pub const ALL: Self = Self { refold_from: Some(DateTime::<Utc>::MIN_UTC), everyone: true };
+}
+
+/// Why a program can't be changed so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Amounts already stored are in the old currency.
+    #[error("the currency is fixed once the store has facts")]
+    CurrencyFixed,
+    /// Thresholds would change their meaning.
+    #[error("once the store has facts and tiers, a new entry method comes with its ladder: PUT /tiers with entry_method")]
+    EntryMethodNeedsLadder,
+    /// A threshold such as 12.50 is no count of orders.
+    #[error("the threshold of tier {0} is no whole number: PUT /tiers with entry_method and new thresholds")]
+    ThresholdNotWhole(TierCode),
+    /// Customers may hold it.
+    #[error("once the store has facts, a tier's code never leaves the ladder: set the threshold of tier {0} to null to retire it")]
+    TierLeaves(TierCode),
+    /// Half a ladder would lift everyone to its first tier.
+    #[error("once the store has facts, the first ladder comes whole: PUT /tiers")]
+    LadderComesWhole,
+    /// Changes take effect now or in the past.
+    #[error("effective_from lies in the future")]
+    EffectiveFromInFuture,
+    /// Settings that don't go together.
+    #[error(transparent)]
+    Rules(#[from] InvalidRules),
+    /// There is an open pause.
+    #[error("the program is paused already")]
+    AlreadyPaused,
+    /// There is none.
+    #[error("the program is not paused")]
+    NotPaused,
+    /// It would lie before a pause that has ended, or end before it began.
+    #[error("effective_from lies before the last pause began or ended")]
+    PausesOverlap,
+    /// The program would contradict itself.
+    #[error(transparent)]
+    Program(#[from] InvalidProgram),
+}
+
+/// A new store's program: what holds now is the first revision.
+///
+/// # Errors
+/// [`Refused::Rules`] where the settings don't go together.
+pub fn set_up(settings: Settings, now: Instant) -> Result<Program, Refused> {
+    settings.rules.check()?;
+    let first = Revision { number: 1, effective_from: now, rules: settings.rules.clone() };
+    assemble(settings, vec![first], Vec::new())
+}
+
+/// A program with new settings, and how far back that reaches.
+///
+/// `has_facts` is whether the store has facts: without any, a change that
+/// holds from now on amends the first revision.
+///
+/// # Errors
+/// [`Refused`] says which rule of section 3.9 stands in the way.
+pub fn apply(
+    program: &Program,
+    settings: Settings,
+    from: EffectiveFrom,
+    now: Instant,
+    has_facts: bool,
+) -> Result<(Program, Reach), Refused> {
+    let old = program.latest();
+    let new = settings.rules.clone();
+    new.check()?;
+    if has_facts {
+        if settings.currency != program.currency {
+            return Err(Refused::CurrencyFixed);
+        }
+        if let Some(left) = old.ladder.tiers().iter().find(|t| new.ladder.find(&t.code).is_none()) {
+            return Err(Refused::TierLeaves(left.code.clone()));
+        }
+    }
+    let from_at = effective_instant(program, from, now)?;
+    let moves_start =
+        settings.time_zone != program.time_zone || settings.start_date != program.start_date;
+    let is_revised = new != *old || from != EffectiveFrom::Now;
+
+    let mut revisions = program.revisions().to_vec();
+    let mut reach = Reach::default();
+    if is_revised {
+        let number = revisions.last().map_or(0, |r| r.number).saturating_add(1);
+        let first_from = revisions.first().map_or(now, |r| r.effective_from);
+        reach.everyone = new.ladder.entry().map(|t| &t.code) != old.ladder.entry().map(|t| &t.code)
+            || new.progress_reset != old.progress_reset
+            || from != EffectiveFrom::Now;
+        if !has_facts && from == EffectiveFrom::Now {
+            revisions = vec![Revision { number, effective_from: first_from, rules: new }];
+            reach.everyone = true;
+        } else {
+            revisions.retain(|revision| revision.effective_from < from_at);
+            // The first revision also judges what is older than itself.
+            let is_first = revisions.is_empty();
+            reach.refold_from = Some(if is_first { DateTime::<Utc>::MIN_UTC } else { from_at });
+            revisions.push(Revision { number, effective_from: from_at, rules: new });
+        }
+    }
+    if moves_start {
+        reach = Reach::ALL;
+    }
+    let pauses = program.pauses().to_vec();
+    Ok((assemble(settings, revisions, pauses)?, reach))
+}
+
+/// A program that is paused from an instant on.
+///
+/// # Errors
+/// [`Refused`] where it is paused already, or the pause would overlap an earlier one.
+pub fn pause(program: &Program, from: EffectiveFrom, now: Instant) -> Result<(Program, Reach), Refused> {
+    let from = effective_instant(program, from, now)?;
+    let mut pauses = program.pauses().to_vec();
+    match pauses.last_mut() {
+        Some(Pause { until: None, .. }) => return Err(Refused::AlreadyPaused),
+        Some(Pause { until: Some(until), .. }) if from < *until => {
+            return Err(Refused::PausesOverlap);
+        }
+        // A pause that begins where the last one ended goes on with it.
+        Some(last) if last.until == Some(from) => last.until = None,
+        _ => pauses.push(Pause { from, until: None }),
+    }
+    let program = assemble(Settings::of(program), program.revisions().to_vec(), pauses)?;
+    Ok((program, Reach { refold_from: Some(from), everyone: false }))
+}
+
+/// A program that goes on from an instant on.
+///
+/// # Errors
+/// [`Refused`] where it is not paused, or was paused only after that instant.
+pub fn resume(program: &Program, from: EffectiveFrom, now: Instant) -> Result<(Program, Reach), Refused> {
+    let until = effective_instant(program, from, now)?;
+    let mut pauses = program.pauses().to_vec();
+    match pauses.last_mut() {
+        Some(last @ Pause { until: None, .. }) => {
+            if until < last.from {
+                return Err(Refused::PausesOverlap);
+            }
+            last.until = Some(until);
+        }
+        _ => return Err(Refused::NotPaused),
+    }
+    // A pause that is over at its own beginning was none.
+    pauses.retain(|pause| pause.until.is_none_or(|until| pause.from < until));
+    let program = assemble(Settings::of(program), program.revisions().to_vec(), pauses)?;
+    Ok((program, Reach { refold_from: Some(until), everyone: true }))
+}
+
+/// A ladder with one tier put in or replaced. The first tier of a store with
+/// facts is refused: half a ladder would lift everyone (design, section 3.9).
+///
+/// # Errors
+/// [`Refused::LadderComesWhole`].
+pub fn put_tier(ladder: &Ladder, tier: Tier, has_facts: bool) -> Result<Vec<Tier>, Refused> {
+    if has_facts && ladder.tiers().is_empty() {
+        return Err(Refused::LadderComesWhole);
+    }
+    let mut tiers: Vec<Tier> =
+        ladder.tiers().iter().filter(|t| t.code != tier.code).cloned().collect();
+    tiers.push(tier);
+    Ok(tiers)
+}
+
+/// The ladder under another entry method, which reads the same thresholds
+/// (500.00 spent becomes 500 points). Once a store has facts this is refused,
+/// because it would change what its thresholds mean.
+///
+/// # Errors
+/// [`Refused`] where the store has facts, or a threshold is no whole number.
+pub fn convert_ladder(
+    ladder: &Ladder,
+    currency: Currency,
+    from: EntryMethod,
+    to: EntryMethod,
+    has_facts: bool,
+) -> Result<Ladder, Refused> {
+    if from == to || ladder.tiers().is_empty() {
+        return Ok(ladder.clone());
+    }
+    if has_facts {
+        return Err(Refused::EntryMethodNeedsLadder);
+    }
+    let mut tiers = ladder.tiers().to_vec();
+    for tier in &mut tiers {
+        if let Some(threshold) = tier.threshold {
+            let not_whole = || Refused::ThresholdNotWhole(tier.code.clone());
+            let text = threshold_text(threshold, from, currency);
+            let whole = text.split_once('.').map_or(text.as_str(), |(whole, fraction)| {
+                if fraction.bytes().all(|b| b == b'0') { whole } else { text.as_str() }
+            });
+            tier.threshold = Some(parse_threshold(whole, to, currency).ok_or_else(not_whole)?);
+        }
+    }
+    // Reading the same numbers in another unit keeps their order.
+    Ok(Ladder::new(tiers).unwrap_or_else(|_| ladder.clone()))
+}
+
+/// A threshold as people write it: an amount, or a whole number of orders or points.
+pub fn threshold_text(threshold: i64, method: EntryMethod, currency: Currency) -> String {
+    match method {
+        EntryMethod::AmountSpent => Amount(threshold, currency).to_string(),
+        EntryMethod::OrdersPlaced | EntryMethod::PointsEarned => threshold.to_string(),
+    }
+}
+
+/// The threshold that a text states in an entry method's unit.
+pub fn parse_threshold(text: &str, method: EntryMethod, currency: Currency) -> Option<i64> {
+    match method {
+        EntryMethod::AmountSpent => parse_amount(text, currency).ok(),
+        EntryMethod::OrdersPlaced | EntryMethod::PointsEarned => {
+            text.parse().ok().filter(|n: &i64| *n >= 0 && text.bytes().all(|b| b.is_ascii_digit()))
+        }
+    }
+}
+
+fn effective_instant(
+    program: &Program,
+    from: EffectiveFrom,
+    now: Instant,
+) -> Result<Instant, Refused> {
+    match from {
+        EffectiveFrom::Now => Ok(now),
+        EffectiveFrom::At(at) if at > now => Err(Refused::EffectiveFromInFuture),
+        EffectiveFrom::At(at) => Ok(at),
+        EffectiveFrom::Beginning => {
+            let first = program.revisions().first().map_or(now, |r| r.effective_from);
+            Ok(program.start_at().map_or(first, |start| start.min(first)))
+        }
+    }
+}
+
+fn assemble(
+    settings: Settings,
+    revisions: Vec<Revision>,
+    pauses: Vec<Pause>,
+) -> Result<Program, Refused> {
+    let Settings { name, currency, time_zone, start_date, grace_days, rules: _ } = settings;
+    let program =
+        Program::new(name, currency, time_zone, start_date, grace_days, revisions, pauses)?;
+    Ok(program)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::period::ProgressReset;
+    use crate::domain::program::TierRetention;
+
+    fn at(text: &str) -> Instant {
+        text.parse().unwrap()
+    }
+
+    fn tier(code: &str, rank: u32, threshold: i64) -> Tier {
+        let code = TierCode::parse(code).unwrap();
+        Tier { name: code.to_string(), code, rank, threshold: Some(threshold) }
+    }
+
+    fn settings(thresholds: &[i64]) -> Settings {
+        let tiers = thresholds.iter().zip(1_u32..).map(|(t, rank)| tier(&format!("t{rank}"), rank, *t));
+        Settings {
+            name: "VIP".into(),
+            currency: Currency::parse("GBP").unwrap(),
+            time_zone: chrono_tz::UTC,
+            start_date: "2024-01-01".parse().unwrap(),
+            grace_days: 90,
+            rules: Rules {
+                entry_method: EntryMethod::AmountSpent,
+                progress_reset: ProgressReset::Never,
+                tier_retention: TierRetention::Permanent,
+                points_per_unit: 1.into(),
+                ladder: Ladder::new(tiers.collect()).unwrap(),
+            },
+        }
+    }
+
+    fn effective(program: &Program) -> Vec<String> {
+        program.revisions().iter().map(|r| r.effective_from.date_naive().to_string()).collect()
+    }
+
+    #[test]
+    fn without_facts_a_change_amends_the_first_revision() {
+        let program = set_up(settings(&[]), at("2024-01-01T00:00:00Z")).unwrap();
+        let now = at("2024-02-01T00:00:00Z");
+        let (program, _) = apply(&program, settings(&[100]), EffectiveFrom::Now, now, false).unwrap();
+        assert_eq!(effective(&program), ["2024-01-01"]);
+        assert_eq!(program.latest().ladder.tiers().len(), 1);
+    }
+
+    #[test]
+    fn a_change_supersedes_later_revisions() {
+        let now = at("2024-06-01T00:00:00Z");
+        let mut program = set_up(settings(&[100]), at("2024-01-01T00:00:00Z")).unwrap();
+        for (day, threshold) in [("2024-03-01T00:00:00Z", 200), ("2024-05-01T00:00:00Z", 300)] {
+            let from = EffectiveFrom::At(at(day));
+            (program, _) = apply(&program, settings(&[threshold]), from, now, true).unwrap();
+        }
+        assert_eq!(effective(&program), ["2024-01-01", "2024-03-01", "2024-05-01"]);
+        let from = EffectiveFrom::At(at("2024-04-01T00:00:00Z"));
+        let (changed, reach) = apply(&program, settings(&[400]), from, now, true).unwrap();
+        assert_eq!(effective(&changed), ["2024-01-01", "2024-03-01", "2024-04-01"]);
+        assert_eq!(reach.refold_from, Some(at("2024-04-01T00:00:00Z")));
+        let (changed, reach) = apply(&program, settings(&[400]), EffectiveFrom::Beginning, now, true).unwrap();
+        assert_eq!(effective(&changed), ["2024-01-01"]);
+        assert_eq!(reach, Reach::ALL);
+    }
+
+    #[test]
+    fn with_facts_a_code_never_leaves_and_the_currency_is_fixed() {
+        let now = at("2024-06-01T00:00:00Z");
+        let program = set_up(settings(&[100, 200]), at("2024-01-01T00:00:00Z")).unwrap();
+        let change = |settings| apply(&program, settings, EffectiveFrom::Now, now, true).unwrap_err();
+        assert!(matches!(change(settings(&[100])), Refused::TierLeaves(code) if code.as_str() == "t2"));
+        let yen = Settings { currency: Currency::parse("JPY").unwrap(), ..settings(&[100, 200]) };
+        assert_eq!(change(yen), Refused::CurrencyFixed);
+        let in_future = EffectiveFrom::At(at("2024-06-01T00:00:01Z"));
+        assert_eq!(
+            apply(&program, settings(&[100, 200]), in_future, now, true).unwrap_err(),
+            Refused::EffectiveFromInFuture
+        );
+    }
+
+    #[test]
+    fn a_new_start_date_or_zone_recalculates_everyone() {
+        let program = set_up(settings(&[100]), at("2024-01-01T00:00:00Z")).unwrap();
+        let moved = Settings { start_date: "2024-02-01".parse().unwrap(), ..settings(&[100]) };
+        let now = at("2024-06-01T00:00:00Z");
+        let (_, reach) = apply(&program, moved, EffectiveFrom::Now, now, true).unwrap();
+        assert_eq!(reach, Reach::ALL);
+    }
+
+    #[test]
+    fn pauses_follow_one_another() {
+        let day = |d: u32| at(&format!("2024-06-{d:02}T00:00:00Z"));
+        let program = set_up(settings(&[100]), day(1)).unwrap();
+        assert_eq!(resume(&program, EffectiveFrom::Now, day(2)).unwrap_err(), Refused::NotPaused);
+        let (program, _) = pause(&program, EffectiveFrom::Now, day(2)).unwrap();
+        assert_eq!(pause(&program, EffectiveFrom::Now, day(3)).unwrap_err(), Refused::AlreadyPaused);
+        let (program, _) = resume(&program, EffectiveFrom::Now, day(4)).unwrap();
+        assert_eq!(
+            pause(&program, EffectiveFrom::At(day(3)), day(5)).unwrap_err(),
+            Refused::PausesOverlap
+        );
+        let (again, _) = pause(&program, EffectiveFrom::At(day(4)), day(5)).unwrap();
+        assert_eq!(again.pauses(), [Pause { from: day(2), until: None }]);
+        let (program, _) = pause(&program, EffectiveFrom::Now, day(5)).unwrap();
+        let (program, _) = resume(&program, EffectiveFrom::At(day(5)), day(6)).unwrap();
+        assert_eq!(program.pauses(), [Pause { from: day(2), until: Some(day(4)) }]);
+    }
+
+    #[test]
+    fn a_threshold_reads_the_same_under_another_entry_method() {
+        let rules = settings(&[25_000, 50_050]).rules;
+        let gbp = Currency::parse("GBP").unwrap();
+        let to = |ladder: &Ladder, method| {
+            convert_ladder(ladder, gbp, EntryMethod::AmountSpent, method, false)
+        };
+        assert!(matches!(to(&rules.ladder, EntryMethod::PointsEarned), Err(Refused::ThresholdNotWhole(_))));
+        let whole = settings(&[25_000]).rules.ladder;
+        let points = to(&whole, EntryMethod::PointsEarned).unwrap();
+        assert_eq!(points.tiers()[0].threshold, Some(250));
+        assert_eq!(
+            convert_ladder(&points, gbp, EntryMethod::PointsEarned, EntryMethod::AmountSpent, false).unwrap(),
+            whole
+        );
+    }
+}

@@ -16,6 +16,7 @@ pub mod period;
 pub mod program;
 pub mod search;
 pub mod tier;
+pub mod words;
 
 use chrono::{DateTime, Utc};
 

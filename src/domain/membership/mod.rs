@@ -99,6 +99,8 @@ pub struct State {
     pub at: Option<Instant>,
     /// The first completed order or points.
     pub first_fact_at: Option<Instant>,
+    /// The newest completed order, counted or not.
+    pub last_order_at: Option<Instant>,
     /// When the customer was enrolled.
     pub enrolled_at: Option<Instant>,
     /// When the customer first held a tier.
@@ -248,6 +250,7 @@ impl<'a> Fold<'a> {
         let (change, uncounted) = match fact.deed {
             Deed::Order { placed_at, total, refunded } => {
                 let net = total.checked_sub(refunded).ok_or(Overflow)?.max(0);
+                self.state.last_order_at = Some(at);
                 (self.worth(at, net, total == 0)?, self.why_order_does_not_count(placed_at, at))
             }
             Deed::Refund { placed_at, completed_at, net_before, amount } => {
@@ -298,7 +301,8 @@ impl<'a> Fold<'a> {
             .min()
     }
 
-    fn joined_at(&self) -> Instant {
+    /// When the customer joined: as stated, or else found (design, section 3.2).
+    pub fn joined_at(&self) -> Instant {
         let found = || match self.state.first_fact_at {
             Some(first) => first.min(self.joining.created_at),
             None => self.joining.created_at,

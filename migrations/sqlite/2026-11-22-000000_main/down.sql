@@ -1,0 +1,10 @@
+DROP TABLE audit_entries;
+DROP TABLE recalculations;
+DROP TABLE activities;
+DROP TABLE refunds;
+DROP TABLE orders;
+DROP TABLE memberships;
+DROP TABLE customer_tags;
+DROP TABLE customers;
+DROP TABLE program_revisions;
+DROP TABLE programs;

@@ -1,0 +1,321 @@
+//! Storage: the only room that knows diesel.
+//!
+//! One [`Db`] stands for either database. Reads go to a pool of connections;
+//! writes have one way, [`Db::write`]: a transaction on PostgreSQL, and on
+//! SQLite a job for the single writer, which commits in groups.
+
+pub mod activities;
+pub mod audit;
+pub mod customers;
+pub mod memberships;
+pub mod orders;
+pub mod page;
+pub mod programs;
+pub mod recalculations;
+pub mod refunds;
+mod pool;
+pub mod schema;
+mod writer;
+
+use crate::domain::Instant;
+use chrono::DateTime;
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use pool::{Manager, Pooled};
+use std::sync::Arc;
+use std::time::Duration;
+use writer::Writer;
+
+const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// The key of the advisory lock under which one instance migrates PostgreSQL.
+const MIGRATION_LOCK: i64 = 0x0061_6363_6f6c_6164;
+
+/// A connection to either database.
+#[derive(diesel::MultiConnection)]
+pub enum Conn {
+    /// PostgreSQL.
+    Postgres(diesel::PgConnection),
+    /// SQLite.
+    Sqlite(diesel::SqliteConnection),
+}
+
+/// Runs one body with the connection of whichever backend it is, for the parts
+/// of diesel that the derived connection does not carry.
+macro_rules! on_either {
+    ($conn:expr, $c:ident => $body:expr) => {
+        match $conn {
+            $crate::db::Conn::Postgres($c) => $body,
+            $crate::db::Conn::Sqlite($c) => $body,
+        }
+    };
+}
+pub(crate) use on_either;
+
+/// Loads one row and, on PostgreSQL, locks it; SQLite has one writer at a time.
+macro_rules! locked_row {
+    ($conn:expr, $lock:ident, $query:expr) => {
+        match $conn {
+            $crate::db::Conn::Postgres(c) => $query.$lock().get_result(c).optional(),
+            $crate::db::Conn::Sqlite(c) => $query.get_result(c).optional(),
+        }
+    };
+}
+pub(crate) use locked_row;
+
+/// Why the database did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// `DATABASE_URL` is of no scheme known here.
+    #[error("DATABASE_URL must begin with sqlite:// or postgres:// (or postgresql://)")]
+    UnknownScheme,
+    /// Too much waits already.
+    #[error("too many writes are waiting")]
+    Overloaded,
+    /// No connection could be had, or it broke.
+    #[error("the database can't be reached: {0}")]
+    Unavailable(String),
+    /// A statement failed.
+    #[error("the database refused a statement: {0}")]
+    Failed(String),
+    /// A row that this program could not have written.
+    #[error("a stored row makes no sense: {0}")]
+    Corrupt(String),
+}
+
+impl From<diesel::result::Error> for Error {
+    fn from(error: diesel::result::Error) -> Self {
+        use diesel::result::DatabaseErrorKind::{ClosedConnection, UnableToSendCommand};
+        match &error {
+            diesel::result::Error::DatabaseError(ClosedConnection | UnableToSendCommand, _) => {
+                Self::Unavailable(error.to_string())
+            }
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+/// What came of asking the database.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A transaction: a connection, and the programs that were parsed before.
+pub struct Tx<'a> {
+    /// The connection.
+    pub conn: &'a mut Conn,
+    programs: &'a programs::Cache,
+}
+
+/// How many connections to keep.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections for reads (on PostgreSQL, for writes too).
+    pub pool_size: u32,
+    /// Writes that may wait for the SQLite writer.
+    pub waiting_writes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { pool_size: 8, waiting_writes_max: 4_096 }
+    }
+}
+
+/// Either database. Cheap to clone.
+#[derive(Clone)]
+pub struct Db(Arc<Inner>);
+
+struct Inner {
+    pool: r2d2::Pool<Manager>,
+    writer: Option<Writer>,
+    programs: Arc<programs::Cache>,
+}
+
+impl Db {
+    /// Opens the database that a URL names, by its scheme: `sqlite://PATH`
+    /// makes the file where it is missing.
+    ///
+    /// # Errors
+    /// [`Error::UnknownScheme`] for any other scheme, [`Error::Unavailable`]
+    /// where it can't be opened.
+    pub fn open(url: &str, limits: Limits) -> Result<Self> {
+        let manager = Manager::new(url)?;
+        let programs = Arc::new(programs::Cache::default());
+        let writer = match &manager {
+            Manager::Postgres(_) => None,
+            Manager::Sqlite(path) => {
+                let conn = Conn::Sqlite(pool::open_sqlite(path)?);
+                Some(Writer::start(conn, programs.clone(), limits.waiting_writes_max)?)
+            }
+        };
+        let pool = r2d2::Pool::builder()
+            .max_size(limits.pool_size.max(1))
+            .min_idle(Some(1))
+            .test_on_check_out(false)
+            .connection_timeout(Duration::from_secs(5))
+            .build(manager)
+            .map_err(|error| Error::Unavailable(error.to_string()))?;
+        Ok(Self(Arc::new(Inner { pool, writer, programs })))
+    }
+
+    /// Whether this is SQLite.
+    pub fn is_sqlite(&self) -> bool {
+        self.0.writer.is_some()
+    }
+
+    /// Brings the tables up to date. Safe when several instances start at once.
+    ///
+    /// # Errors
+    /// [`Error`] where a migration fails; nothing of it is then kept.
+    pub fn migrate(&self) -> Result<()> {
+        let mut pooled = self.connection()?;
+        let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
+            diesel::result::Error::QueryBuilderError(error)
+        };
+        match &mut pooled.conn {
+            Conn::Postgres(conn) => conn.transaction(|conn| {
+                diesel::sql_query("SELECT pg_advisory_xact_lock($1)")
+                    .bind::<diesel::sql_types::BigInt, _>(MIGRATION_LOCK)
+                    .execute(conn)?;
+                conn.run_pending_migrations(POSTGRES_MIGRATIONS).map_err(failed)?;
+                diesel::QueryResult::Ok(())
+            })?,
+            Conn::Sqlite(conn) => conn.immediate_transaction(|conn| {
+                conn.run_pending_migrations(SQLITE_MIGRATIONS).map_err(failed)?;
+                diesel::QueryResult::Ok(())
+            })?,
+        }
+        Ok(())
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`Error`] where it does not.
+    pub fn ping(&self) -> Result<()> {
+        let mut pooled = self.connection()?;
+        let answer = pooled.conn.batch_execute("SELECT 1");
+        Ok(pooled.note(answer)?)
+    }
+
+    /// Runs a closure that reads, all of it from one snapshot.
+    ///
+    /// # Errors
+    /// What the closure answers, or [`Error`].
+    pub fn read_blocking<T, E: From<Error>>(
+        &self,
+        job: impl FnOnce(&mut Tx<'_>) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        let begin = if self.is_sqlite() {
+            "BEGIN"
+        } else {
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        };
+        self.transaction(begin, job)
+    }
+
+    /// [`Db::read_blocking`], without holding up the caller's thread.
+    ///
+    /// # Errors
+    /// What the closure answers, or [`Error`].
+    pub async fn read<T, E>(
+        &self,
+        job: impl FnOnce(&mut Tx<'_>) -> std::result::Result<T, E> + Send + 'static,
+    ) -> std::result::Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let db = self.clone();
+        blocking(move || db.read_blocking(job)).await
+    }
+
+    /// Runs a closure that writes, as one transaction: all of it is stored
+    /// when this answers `Ok`, and nothing where it answers `Err`.
+    ///
+    /// # Errors
+    /// What the closure answers, or [`Error`].
+    pub async fn write<T, E>(
+        &self,
+        job: impl FnOnce(&mut Tx<'_>) -> std::result::Result<T, E> + Send + 'static,
+    ) -> std::result::Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        match &self.0.writer {
+            Some(writer) => writer.write(job).await,
+            None => {
+                let db = self.clone();
+                blocking(move || db.transaction("BEGIN", job)).await
+            }
+        }
+    }
+
+    fn transaction<T, E: From<Error>>(
+        &self,
+        begin: &str,
+        job: impl FnOnce(&mut Tx<'_>) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        let mut pooled = self.connection()?;
+        let begun = pooled.conn.batch_execute(begin);
+        pooled.note(begun).map_err(Error::from)?;
+        let answer = job(&mut Tx { conn: &mut pooled.conn, programs: &self.0.programs });
+        let end = if answer.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let ended = pooled.conn.batch_execute(end);
+        match (pooled.note(ended), &answer) {
+            // Where the closure failed, its reason says more than the roll-back's.
+            (Err(error), Ok(_)) => Err(Error::from(error).into()),
+            _ => answer,
+        }
+    }
+
+    fn connection(&self) -> Result<r2d2::PooledConnection<Manager>> {
+        self.0.pool.get().map_err(|error| Error::Unavailable(error.to_string()))
+    }
+}
+
+async fn blocking<T, E>(
+    job: impl FnOnce() -> std::result::Result<T, E> + Send + 'static,
+) -> std::result::Result<T, E>
+where
+    T: Send + 'static,
+    E: From<Error> + Send + 'static,
+{
+    let span = tracing::Span::current();
+    match tokio::task::spawn_blocking(move || span.in_scope(job)).await {
+        Ok(answer) => answer,
+        Err(error) => Err(Error::Failed(error.to_string()).into()),
+    }
+}
+
+impl Pooled {
+    /// Notes whether the connection can be used again.
+    fn note<T>(&mut self, answer: diesel::QueryResult<T>) -> diesel::QueryResult<T> {
+        self.is_broken |= answer.is_err();
+        answer
+    }
+}
+
+/// An instant as the database keeps it: microseconds.
+pub(crate) fn micros(at: Instant) -> i64 {
+    at.timestamp_micros()
+}
+
+/// The instant that stored microseconds stand for.
+pub(crate) fn instant(micros: i64) -> Result<Instant> {
+    DateTime::from_timestamp_micros(micros)
+        .ok_or_else(|| Error::Corrupt(format!("{micros} is no instant")))
+}
+
+/// The same for an instant that may be absent.
+pub(crate) fn maybe_instant(micros: Option<i64>) -> Result<Option<Instant>> {
+    micros.map(instant).transpose()
+}
+
+/// The value of a stored word.
+pub(crate) fn stored_word<T: Copy>(words: &[(&'static str, T)], word: &str) -> Result<T> {
+    crate::domain::words::value(words, word)
+        .ok_or_else(|| Error::Corrupt(format!("{word:?} is no known word")))
+}

@@ -1,0 +1,219 @@
+//! Orders, and the histories that are folded.
+
+use super::page::{self, Seek};
+use super::schema::{activities, orders, refunds};
+use super::{Error, Result, Tx, instant, maybe_instant, micros, stored_word};
+use crate::domain::Instant;
+use crate::domain::fact::{CompletedOrder, History, OrderStatus, Points, Refund};
+use crate::domain::id::{ActivityId, CustomerId, OrderId, RefundId, StoreId};
+use crate::domain::words::word;
+use diesel::prelude::*;
+use std::collections::BTreeMap;
+
+/// A stored order.
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = orders, treat_none_as_null = true, treat_none_as_default_value = false)]
+#[expect(missing_docs, reason = "the columns are the API's fields")]
+pub struct OrderRow {
+    pub store_id: String,
+    pub order_id: String,
+    pub customer_id: String,
+    pub version: i64,
+    pub status: String,
+    pub total: i64,
+    pub refunded: i64,
+    pub placed_at: i64,
+    pub completed_at: Option<i64>,
+    pub updated_at: Option<i64>,
+}
+
+impl OrderRow {
+    /// The status that the stored word stands for.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for any other word.
+    pub fn status(&self) -> Result<OrderStatus> {
+        stored_word(&OrderStatus::WORDS, &self.status)
+    }
+
+    /// The order as the fold takes it, without its refunds; `None` where it is not completed.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where the row makes no sense.
+    pub fn completed(&self) -> Result<Option<CompletedOrder>> {
+        let (OrderStatus::Completed, Some(completed_at)) =
+            (self.status()?, maybe_instant(self.completed_at)?)
+        else {
+            return Ok(None);
+        };
+        Ok(Some(CompletedOrder {
+            id: OrderId::parse(&self.order_id).map_err(|_| Error::Corrupt(self.order_id.clone()))?,
+            placed_at: instant(self.placed_at)?,
+            completed_at,
+            total: self.total,
+            refunds: Vec::new(),
+        }))
+    }
+}
+
+/// An order.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn find(tx: &mut Tx<'_>, store: &StoreId, id: &OrderId) -> Result<Option<OrderRow>> {
+    Ok(orders::table
+        .find((store.as_str(), id.as_str()))
+        .select(OrderRow::as_select())
+        .get_result(tx.conn)
+        .optional()?)
+}
+
+/// Stores a new order.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn insert(tx: &mut Tx<'_>, row: &OrderRow) -> Result<()> {
+    diesel::insert_into(orders::table).values(row).execute(tx.conn)?;
+    Ok(())
+}
+
+/// Stores what has changed of an order.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn update(tx: &mut Tx<'_>, row: &OrderRow) -> Result<()> {
+    diesel::update(orders::table.find((row.store_id.as_str(), row.order_id.as_str())))
+        .set(row)
+        .execute(tx.conn)?;
+    Ok(())
+}
+
+/// The customers of orders, by order.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn customers_of(tx: &mut Tx<'_>, store: &StoreId, ids: &[String]) -> Result<BTreeMap<String, String>> {
+    let mut found = BTreeMap::new();
+    for chunk in ids.chunks(500) {
+        let rows: Vec<(String, String)> = orders::table
+            .filter(orders::store_id.eq(store.as_str()))
+            .filter(orders::order_id.eq_any(chunk))
+            .select((orders::order_id, orders::customer_id))
+            .load(tx.conn)?;
+        found.extend(rows);
+    }
+    Ok(found)
+}
+
+/// Whether the store has any fact, of whatever status or kind.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn has_facts(tx: &mut Tx<'_>, store: &StoreId) -> Result<bool> {
+    let orders = orders::table.filter(orders::store_id.eq(store.as_str()));
+    let activities = activities::table.filter(activities::store_id.eq(store.as_str()));
+    Ok(diesel::select(diesel::dsl::exists(orders)).get_result(tx.conn)?
+        || diesel::select(diesel::dsl::exists(activities)).get_result(tx.conn)?)
+}
+
+/// What a list of orders is narrowed down to.
+#[derive(Debug, Clone, Default)]
+#[expect(missing_docs, reason = "the fields are the API's filters")]
+pub struct Filter {
+    pub customer: Option<CustomerId>,
+    pub status: Option<OrderStatus>,
+    pub placed_from: Option<Instant>,
+    pub placed_before: Option<Instant>,
+}
+
+/// A page of orders, newest placed first.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn list(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    filter: &Filter,
+    after: Option<&Seek>,
+    limit: i64,
+) -> Result<Vec<OrderRow>> {
+    let mut query = orders::table.filter(orders::store_id.eq(store.as_str())).into_boxed();
+    if let Some(customer) = &filter.customer {
+        query = query.filter(orders::customer_id.eq(customer.as_str()));
+    }
+    if let Some(status) = &filter.status {
+        query = query.filter(orders::status.eq(word(&OrderStatus::WORDS, status)));
+    }
+    if let Some(from) = filter.placed_from {
+        query = query.filter(orders::placed_at.ge(micros(from)));
+    }
+    if let Some(before) = filter.placed_before {
+        query = query.filter(orders::placed_at.lt(micros(before)));
+    }
+    query = page::seek_number!(query, orders::placed_at, orders::order_id, true, after);
+    Ok(query.limit(limit).select(OrderRow::as_select()).load(tx.conn)?)
+}
+
+/// The histories of the customers of a range, both ends included; a customer
+/// without facts is left out.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn histories(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    first: &str,
+    last: &str,
+) -> Result<BTreeMap<String, History>> {
+    let mut found: BTreeMap<String, History> = BTreeMap::new();
+    let mut refunds_of: BTreeMap<String, Vec<Refund>> = BTreeMap::new();
+    let rows: Vec<(String, String, i64, i64)> = refunds::table
+        .filter(refunds::store_id.eq(store.as_str()))
+        .filter(refunds::customer_id.between(first, last))
+        .select((refunds::refund_id, refunds::order_id, refunds::amount, refunds::refunded_at))
+        .load(tx.conn)?;
+    for (id, order_id, amount, refunded_at) in rows {
+        let id = RefundId::parse(&id).map_err(|_| Error::Corrupt(id))?;
+        let refunded_at = instant(refunded_at)?;
+        refunds_of.entry(order_id).or_default().push(Refund { id, refunded_at, amount });
+    }
+    let rows: Vec<OrderRow> = orders::table
+        .filter(orders::store_id.eq(store.as_str()))
+        .filter(orders::customer_id.between(first, last))
+        .filter(orders::completed_at.is_not_null())
+        .select(OrderRow::as_select())
+        .load(tx.conn)?;
+    for row in rows {
+        if let Some(mut order) = row.completed()? {
+            order.refunds = refunds_of.remove(&row.order_id).unwrap_or_default();
+            found.entry(row.customer_id).or_default().orders.push(order);
+        }
+    }
+    let rows: Vec<(String, String, i64, Option<i64>)> = activities::table
+        .filter(activities::store_id.eq(store.as_str()))
+        .filter(activities::customer_id.between(first, last))
+        .filter(activities::points.is_not_null())
+        .select((
+            activities::customer_id,
+            activities::activity_id,
+            activities::occurred_at,
+            activities::points,
+        ))
+        .load(tx.conn)?;
+    for (customer, id, occurred_at, points) in rows {
+        let id = ActivityId::parse(&id).map_err(|_| Error::Corrupt(id))?;
+        let occurred_at = instant(occurred_at)?;
+        let points = points.unwrap_or_default();
+        found.entry(customer).or_default().points.push(Points { id, occurred_at, points });
+    }
+    Ok(found)
+}
+
+/// One customer's history.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn history(tx: &mut Tx<'_>, store: &StoreId, customer: &CustomerId) -> Result<History> {
+    let mut found = histories(tx, store, customer.as_str(), customer.as_str())?;
+    Ok(found.remove(customer.as_str()).unwrap_or_default())
+}

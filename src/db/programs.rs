@@ -1,0 +1,386 @@
+//! Programs, each one document in one row, so that a transaction reads its
+//! version and nothing else while it has not changed.
+
+use super::schema::{program_revisions, programs};
+use super::{Error, Result, Tx, instant, locked_row, maybe_instant, micros, stored_word};
+use crate::domain::Instant;
+use crate::domain::id::{StoreId, TierCode};
+use crate::domain::money::Currency;
+use crate::domain::period::{Anchor, ProgressReset};
+use crate::domain::program::{EntryMethod, Pause, Program, Revision, Rules, TierRetention};
+use crate::domain::tier::{Ladder, Tier};
+use crate::domain::words::word;
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A program as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProgramRecord {
+    /// Rises with each change.
+    pub version: i64,
+    /// The program.
+    pub program: Program,
+    /// The recalculation that this version waits for, if it does.
+    pub pending: Option<Pending>,
+}
+
+/// A recalculation that has not come to everyone yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pending {
+    /// Which one.
+    pub recalculation_id: String,
+    /// The version that made it necessary.
+    pub version: i64,
+    /// Memberships folded under an older version, whose newest fact is at or
+    /// after this instant, are stale.
+    pub refold_from: Option<i64>,
+}
+
+impl ProgramRecord {
+    /// Whether a membership that was folded under a version, through a newest
+    /// fact, has to be folded again.
+    pub fn is_stale(&self, folded_under: i64, through: Option<Instant>) -> bool {
+        self.pending.as_ref().is_some_and(|pending| {
+            folded_under < pending.version
+                && through.is_some()
+                && through.map(micros) >= pending.refold_from
+                && pending.refold_from.is_some()
+        })
+    }
+}
+
+/// Programs that were parsed before, by store. Never used without asking the
+/// database whether the version is still the same.
+#[derive(Debug, Default)]
+pub struct Cache(Mutex<HashMap<StoreId, Arc<ProgramRecord>>>);
+
+/// How a transaction wants to hold the program while it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// Not at all: it only reads.
+    Read,
+    /// So that nobody changes it: what it writes is judged by this version.
+    Share,
+    /// So that it can change it.
+    Update,
+}
+
+/// A store's program; `None` where the store is not set up.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn find(tx: &mut Tx<'_>, store: &StoreId, hold: Hold) -> Result<Option<Arc<ProgramRecord>>> {
+    let version = programs::table.filter(programs::store_id.eq(store.as_str())).select(programs::version);
+    let version: Option<i64> = match hold {
+        Hold::Read => version.get_result(tx.conn).optional()?,
+        Hold::Share => locked_row!(tx.conn, for_share, version)?,
+        Hold::Update => locked_row!(tx.conn, for_update, version)?,
+    };
+    let Some(version) = version else { return Ok(None) };
+    let known = || tx.programs.0.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(record) = known().get(store)
+        && record.version == version
+    {
+        return Ok(Some(record.clone()));
+    }
+    let document: String = programs::table
+        .filter(programs::store_id.eq(store.as_str()))
+        .select(programs::document)
+        .get_result(tx.conn)?;
+    let record = Arc::new(parse(version, &document)?);
+    tx.programs.0.lock().unwrap_or_else(PoisonError::into_inner).insert(store.clone(), record.clone());
+    Ok(Some(record))
+}
+
+/// The stores whose programs wait for a recalculation or not: all of them.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn list_stores(tx: &mut Tx<'_>) -> Result<Vec<StoreId>> {
+    let ids: Vec<String> = programs::table.select(programs::store_id).order(programs::store_id).load(tx.conn)?;
+    ids.iter().map(|id| StoreId::parse(id).map_err(|_| Error::Corrupt(id.clone()))).collect()
+}
+
+/// Stores a program under its version; a new store's where there is none.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn upsert(tx: &mut Tx<'_>, store: &StoreId, record: &ProgramRecord, now: Instant) -> Result<()> {
+    let document = to_document(record)?;
+    let updated = diesel::update(programs::table.filter(programs::store_id.eq(store.as_str())))
+        .set((
+            programs::version.eq(record.version),
+            programs::document.eq(&document),
+            programs::updated_at.eq(micros(now)),
+        ))
+        .execute(tx.conn)?;
+    if updated == 0 {
+        diesel::insert_into(programs::table)
+            .values((
+                programs::store_id.eq(store.as_str()),
+                programs::version.eq(record.version),
+                programs::document.eq(&document),
+                programs::updated_at.eq(micros(now)),
+            ))
+            .execute(tx.conn)?;
+    }
+    Ok(())
+}
+
+/// One line of the history of revisions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RevisionRecord {
+    /// The revision.
+    pub revision: Revision,
+    /// When it was made.
+    pub recorded_at: Instant,
+    /// The subject of the token that made it.
+    pub recorded_by: String,
+    /// The revision that took its place.
+    pub superseded_by: Option<i64>,
+}
+
+/// Adds what a change made to the history: its revision, and which ones that supersedes.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn record_revisions(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    program: &Program,
+    now: Instant,
+    by: &str,
+) -> Result<()> {
+    let Some(newest) = program.revisions().last() else { return Ok(()) };
+    let known: Option<i64> = program_revisions::table
+        .filter(program_revisions::store_id.eq(store.as_str()))
+        .filter(program_revisions::number.eq(newest.number))
+        .select(program_revisions::number)
+        .get_result(tx.conn)
+        .optional()?;
+    if known.is_some() {
+        return Ok(());
+    }
+    let in_force: Vec<i64> = program.revisions().iter().map(|r| r.number).collect();
+    diesel::update(
+        program_revisions::table
+            .filter(program_revisions::store_id.eq(store.as_str()))
+            .filter(program_revisions::superseded_by.is_null())
+            .filter(program_revisions::number.ne_all(in_force)),
+    )
+    .set(program_revisions::superseded_by.eq(Some(newest.number)))
+    .execute(tx.conn)?;
+    diesel::insert_into(program_revisions::table)
+        .values((
+            program_revisions::store_id.eq(store.as_str()),
+            program_revisions::number.eq(newest.number),
+            program_revisions::effective_from.eq(micros(newest.effective_from)),
+            program_revisions::rules.eq(to_json(&RulesDoc::from(&newest.rules))?),
+            program_revisions::recorded_at.eq(micros(now)),
+            program_revisions::recorded_by.eq(by),
+        ))
+        .execute(tx.conn)?;
+    Ok(())
+}
+
+/// The history of revisions, newest first, those below a number where one is given.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn list_revisions(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    below: Option<i64>,
+    limit: i64,
+) -> Result<Vec<RevisionRecord>> {
+    type Row = (i64, i64, String, i64, String, Option<i64>);
+    let rows: Vec<Row> = program_revisions::table
+        .filter(program_revisions::store_id.eq(store.as_str()))
+        .filter(program_revisions::number.lt(below.unwrap_or(i64::MAX)))
+        .order(program_revisions::number.desc())
+        .limit(limit)
+        .select((
+            program_revisions::number,
+            program_revisions::effective_from,
+            program_revisions::rules,
+            program_revisions::recorded_at,
+            program_revisions::recorded_by,
+            program_revisions::superseded_by,
+        ))
+        .load(tx.conn)?;
+    rows.into_iter()
+        .map(|(number, effective_from, rules, recorded_at, recorded_by, superseded_by)| {
+            let rules = Rules::try_from(&from_json::<RulesDoc>(&rules)?)?;
+            let revision = Revision { number, effective_from: instant(effective_from)?, rules };
+            Ok(RevisionRecord { revision, recorded_at: instant(recorded_at)?, recorded_by, superseded_by })
+        })
+        .collect()
+}
+
+/// The document that a program is stored as.
+///
+/// # Errors
+/// [`Error::Failed`] where it can't be written as JSON.
+pub fn to_document(record: &ProgramRecord) -> Result<String> {
+    let program = &record.program;
+    to_json(&ProgramDoc {
+        name: program.name.clone(),
+        currency: program.currency.code().to_owned(),
+        time_zone: program.time_zone.name().to_owned(),
+        start_date: program.start_date,
+        grace_days: program.grace_days,
+        revisions: program
+            .revisions()
+            .iter()
+            .map(|r| RevisionDoc {
+                number: r.number,
+                effective_from: micros(r.effective_from),
+                rules: RulesDoc::from(&r.rules),
+            })
+            .collect(),
+        pauses: program.pauses().iter().map(|p| (micros(p.from), p.until.map(micros))).collect(),
+        pending: record.pending.clone(),
+    })
+}
+
+/// The program that a document states.
+///
+/// # Errors
+/// [`Error::Corrupt`] where it states none.
+pub fn parse(version: i64, document: &str) -> Result<ProgramRecord> {
+    let doc: ProgramDoc = from_json(document)?;
+    let corrupt = |what: &str| Error::Corrupt(format!("a program's {what}"));
+    let revisions = doc.revisions.iter().map(|r| {
+        Ok(Revision {
+            number: r.number,
+            effective_from: instant(r.effective_from)?,
+            rules: Rules::try_from(&r.rules)?,
+        })
+    });
+    let pauses = doc
+        .pauses
+        .iter()
+        .map(|(from, until)| Ok(Pause { from: instant(*from)?, until: maybe_instant(*until)? }));
+    let program = Program::new(
+        doc.name,
+        Currency::parse(&doc.currency).ok_or_else(|| corrupt("currency"))?,
+        doc.time_zone.parse().map_err(|_| corrupt("time zone"))?,
+        doc.start_date,
+        doc.grace_days,
+        revisions.collect::<Result<_>>()?,
+        pauses.collect::<Result<_>>()?,
+    )
+    .map_err(|error| corrupt(&error.to_string()))?;
+    Ok(ProgramRecord { version, program, pending: doc.pending })
+}
+
+fn to_json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::Failed(error.to_string()))
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| Error::Corrupt(error.to_string()))
+}
+
+#[derive(Serialize, Deserialize)]
+struct ProgramDoc {
+    name: String,
+    currency: String,
+    time_zone: String,
+    start_date: chrono::NaiveDate,
+    grace_days: u32,
+    revisions: Vec<RevisionDoc>,
+    pauses: Vec<(i64, Option<i64>)>,
+    pending: Option<Pending>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RevisionDoc {
+    number: i64,
+    effective_from: i64,
+    rules: RulesDoc,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RulesDoc {
+    entry_method: String,
+    progress_reset: ResetDoc,
+    tier_retention: String,
+    points_per_unit: String,
+    tiers: Vec<TierDoc>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum ResetDoc {
+    Never,
+    CalendarYear,
+    Rolling(u32, String),
+}
+
+#[derive(Serialize, Deserialize)]
+struct TierDoc {
+    code: String,
+    name: String,
+    rank: u32,
+    threshold: Option<i64>,
+}
+
+/// The words of the anchors of rolling periods.
+pub const ANCHOR_WORDS: [(&str, Anchor); 3] = [
+    ("enrolment", Anchor::Enrolment),
+    ("first_tier", Anchor::FirstTier),
+    ("program_start", Anchor::ProgramStart),
+];
+
+impl From<&Rules> for RulesDoc {
+    fn from(rules: &Rules) -> Self {
+        let tier = |tier: &Tier| TierDoc {
+            code: tier.code.to_string(),
+            name: tier.name.clone(),
+            rank: tier.rank,
+            threshold: tier.threshold,
+        };
+        Self {
+            entry_method: word(&EntryMethod::WORDS, &rules.entry_method).to_owned(),
+            progress_reset: match rules.progress_reset {
+                ProgressReset::Never => ResetDoc::Never,
+                ProgressReset::CalendarYear => ResetDoc::CalendarYear,
+                ProgressReset::Rolling { months, anchor } => {
+                    ResetDoc::Rolling(months, word(&ANCHOR_WORDS, &anchor).to_owned())
+                }
+            },
+            tier_retention: word(&TierRetention::WORDS, &rules.tier_retention).to_owned(),
+            points_per_unit: rules.points_per_unit.to_string(),
+            tiers: rules.ladder.tiers().iter().map(tier).collect(),
+        }
+    }
+}
+
+impl TryFrom<&RulesDoc> for Rules {
+    type Error = Error;
+
+    fn try_from(doc: &RulesDoc) -> Result<Self> {
+        let corrupt = |what: &str| Error::Corrupt(format!("a revision's {what}"));
+        let tier = |tier: &TierDoc| {
+            let code = TierCode::parse(&tier.code).map_err(|_| corrupt("tier"))?;
+            Ok(Tier { code, name: tier.name.clone(), rank: tier.rank, threshold: tier.threshold })
+        };
+        let tiers = doc.tiers.iter().map(tier).collect::<Result<_>>()?;
+        Ok(Self {
+            entry_method: stored_word(&EntryMethod::WORDS, &doc.entry_method)?,
+            progress_reset: match &doc.progress_reset {
+                ResetDoc::Never => ProgressReset::Never,
+                ResetDoc::CalendarYear => ProgressReset::CalendarYear,
+                ResetDoc::Rolling(months, anchor) => ProgressReset::Rolling {
+                    months: *months,
+                    anchor: stored_word(&ANCHOR_WORDS, anchor)?,
+                },
+            },
+            tier_retention: stored_word(&TierRetention::WORDS, &doc.tier_retention)?,
+            points_per_unit: doc.points_per_unit.parse().map_err(|_| corrupt("rate"))?,
+            ladder: Ladder::new(tiers).map_err(|_| corrupt("ladder"))?,
+        })
+    }
+}

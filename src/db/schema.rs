@@ -1,0 +1,173 @@
+//! The tables, the same on both databases. A test compares this with what the migrations make.
+
+diesel::table! {
+    programs (store_id) {
+        store_id -> Text,
+        version -> BigInt,
+        document -> Text,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    program_revisions (store_id, number) {
+        store_id -> Text,
+        number -> BigInt,
+        effective_from -> BigInt,
+        rules -> Text,
+        recorded_at -> BigInt,
+        recorded_by -> Text,
+        superseded_by -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    customers (store_id, customer_id) {
+        store_id -> Text,
+        customer_id -> Text,
+        version -> BigInt,
+        name -> Nullable<Text>,
+        email -> Nullable<Text>,
+        joined_at -> Nullable<BigInt>,
+        birthday -> Nullable<Text>,
+        preferred_channel -> Nullable<Text>,
+        tags -> Text,
+        subscription_amount -> Nullable<BigInt>,
+        subscription_state -> Nullable<Text>,
+        subscription_cancelled_at -> Nullable<BigInt>,
+        print_vip_icon -> Bool,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        erased_at -> Nullable<BigInt>,
+        sort_name -> Text,
+        search_text -> Text,
+    }
+}
+
+diesel::table! {
+    customer_tags (store_id, tag, customer_id) {
+        store_id -> Text,
+        tag -> Text,
+        customer_id -> Text,
+    }
+}
+
+diesel::table! {
+    memberships (store_id, customer_id) {
+        store_id -> Text,
+        customer_id -> Text,
+        sequence -> BigInt,
+        program_version -> BigInt,
+        through_at -> Nullable<BigInt>,
+        through_kind -> Nullable<Integer>,
+        through_id -> Nullable<Text>,
+        first_fact_at -> Nullable<BigInt>,
+        enrolled_at -> Nullable<BigInt>,
+        first_tier_at -> Nullable<BigInt>,
+        joined_at -> BigInt,
+        last_order_at -> BigInt,
+        folded_tier -> Nullable<Text>,
+        folded_tier_since -> Nullable<BigInt>,
+        period_start -> Nullable<BigInt>,
+        period_end -> Nullable<BigInt>,
+        progress_amount -> BigInt,
+        progress_orders -> BigInt,
+        progress_points -> BigInt,
+        lifetime_amount -> BigInt,
+        lifetime_orders -> BigInt,
+        lifetime_points -> BigInt,
+        reached_top -> Bool,
+        fell_at -> Nullable<BigInt>,
+        achievements -> Text,
+        tier -> Nullable<Text>,
+        due_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    orders (store_id, order_id) {
+        store_id -> Text,
+        order_id -> Text,
+        customer_id -> Text,
+        version -> BigInt,
+        status -> Text,
+        total -> BigInt,
+        refunded -> BigInt,
+        placed_at -> BigInt,
+        completed_at -> Nullable<BigInt>,
+        updated_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    refunds (store_id, refund_id) {
+        store_id -> Text,
+        refund_id -> Text,
+        order_id -> Text,
+        customer_id -> Text,
+        amount -> BigInt,
+        refunded_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    activities (store_id, activity_id) {
+        store_id -> Text,
+        activity_id -> Text,
+        customer_id -> Text,
+        version -> BigInt,
+        kind -> Text,
+        occurred_at -> BigInt,
+        points -> Nullable<BigInt>,
+        updated_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    recalculations (store_id, recalculation_id) {
+        store_id -> Text,
+        recalculation_id -> Text,
+        program_version -> BigInt,
+        program -> Text,
+        refold_from -> Nullable<BigInt>,
+        is_dry_run -> Bool,
+        allow_downgrades -> Bool,
+        state -> Text,
+        failure -> Nullable<Text>,
+        started_at -> BigInt,
+        finished_at -> Nullable<BigInt>,
+        leased_until -> BigInt,
+        done_through -> Nullable<Text>,
+        customers_total -> BigInt,
+        customers_done -> BigInt,
+        customers_changed -> BigInt,
+        customers_upgraded -> BigInt,
+        customers_downgraded -> BigInt,
+    }
+}
+
+diesel::table! {
+    audit_entries (store_id, entry_id) {
+        store_id -> Text,
+        entry_id -> Text,
+        recorded_at -> BigInt,
+        subject -> Text,
+        role -> Text,
+        action -> Text,
+        customer_id -> Nullable<Text>,
+        detail -> Text,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    programs,
+    program_revisions,
+    customers,
+    customer_tags,
+    memberships,
+    orders,
+    refunds,
+    activities,
+    recalculations,
+    audit_entries,
+);

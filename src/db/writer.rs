@@ -1,0 +1,127 @@
+//! The one writer of an SQLite database.
+//!
+//! It takes what waits, runs each job in a savepoint of one transaction, and
+//! answers after the commit: many writes share one flush to the disk, and a
+//! job that fails fails alone.
+
+use super::programs::Cache;
+use super::{Conn, Error, Result, Tx};
+use diesel::connection::SimpleConnection;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use tokio::sync::oneshot;
+
+/// The most jobs that share one commit.
+const GROUP_MAX: usize = 512;
+
+/// Tells the caller what came of its job, given what came of the commit.
+type Deliver = Box<dyn FnOnce(Result<()>) + Send>;
+
+struct Ran {
+    is_ok: bool,
+    deliver: Deliver,
+}
+
+type Job = Box<dyn FnOnce(&mut Tx<'_>) -> Ran + Send>;
+
+/// The way to the writer's thread, which ends when this is dropped.
+pub struct Writer(SyncSender<Job>);
+
+impl Writer {
+    pub fn start(mut conn: Conn, programs: Arc<Cache>, waiting_max: usize) -> Result<Self> {
+        let (sender, receiver) = sync_channel::<Job>(waiting_max);
+        std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || run(&mut conn, &programs, &receiver))
+            .map_err(|error| Error::Unavailable(error.to_string()))?;
+        Ok(Self(sender))
+    }
+
+    pub async fn write<T, E>(
+        &self,
+        job: impl FnOnce(&mut Tx<'_>) -> std::result::Result<T, E> + Send + 'static,
+    ) -> std::result::Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        let span = tracing::Span::current();
+        let job: Job = Box::new(move |tx| {
+            let answer = span.in_scope(|| job(tx));
+            let is_ok = answer.is_ok();
+            let deliver: Deliver = Box::new(move |committed| {
+                let answer = match (answer, committed) {
+                    (Ok(_), Err(error)) => Err(error.into()),
+                    (answer, _) => answer,
+                };
+                // A caller that has gone away asks for no answer.
+                drop(sender.send(answer));
+            });
+            Ran { is_ok, deliver }
+        });
+        self.0.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => Error::Overloaded,
+            TrySendError::Disconnected(_) => Error::Unavailable("the writer has ended".to_owned()),
+        })?;
+        match receiver.await {
+            Ok(answer) => answer,
+            Err(_) => Err(Error::Failed("the write was abandoned".to_owned()).into()),
+        }
+    }
+}
+
+fn run(conn: &mut Conn, programs: &Cache, jobs: &Receiver<Job>) {
+    while let Ok(first) = jobs.recv() {
+        let group = std::iter::once(first).chain(jobs.try_iter().take(GROUP_MAX.saturating_sub(1)));
+        let mut delivers = Vec::new();
+        let committed = run_group(conn, programs, group.collect(), &mut delivers);
+        if committed.is_err() {
+            // Harmless where the transaction is gone already.
+            drop(conn.batch_execute("ROLLBACK"));
+        }
+        for deliver in delivers {
+            deliver(committed.clone());
+        }
+    }
+}
+
+fn run_group(
+    conn: &mut Conn,
+    programs: &Cache,
+    group: Vec<Job>,
+    delivers: &mut Vec<Deliver>,
+) -> Result<()> {
+    let mut lost = conn.batch_execute("BEGIN IMMEDIATE").map_err(Error::from);
+    for job in group {
+        if lost.is_err() {
+            // Its turn never came: dropping it tells its caller so.
+            drop(job);
+            continue;
+        }
+        lost = run_job(conn, programs, job, delivers);
+    }
+    lost?;
+    Ok(conn.batch_execute("COMMIT")?)
+}
+
+fn run_job(
+    conn: &mut Conn,
+    programs: &Cache,
+    job: Job,
+    delivers: &mut Vec<Deliver>,
+) -> Result<()> {
+    conn.batch_execute("SAVEPOINT job")?;
+    // A job that panics drops its sender, so its caller hears of it; the
+    // writer goes on with the others.
+    let ran = catch_unwind(AssertUnwindSafe(|| job(&mut Tx { conn, programs })));
+    let is_ok = ran.as_ref().is_ok_and(|ran| ran.is_ok);
+    if let Ok(ran) = ran {
+        delivers.push(ran.deliver);
+    }
+    if !is_ok {
+        conn.batch_execute("ROLLBACK TO job")?;
+    }
+    Ok(conn.batch_execute("RELEASE job")?)
+}
