@@ -2,7 +2,7 @@
 
 use super::page::{self, Seek};
 use super::schema::activities;
-use super::{Result, Tx};
+use super::{Result, Tx, on_either};
 use crate::domain::id::{ActivityId, CustomerId, StoreId};
 use diesel::prelude::*;
 
@@ -33,13 +33,16 @@ pub fn find(tx: &mut Tx<'_>, store: &StoreId, id: &ActivityId) -> Result<Option<
         .optional()?)
 }
 
-/// Stores a new activity.
+/// Stores a new activity, unless its identifier is taken; whether it did.
 ///
 /// # Errors
 /// [`super::Error`] from the database.
-pub fn insert(tx: &mut Tx<'_>, row: &ActivityRow) -> Result<()> {
-    diesel::insert_into(activities::table).values(row).execute(tx.conn)?;
-    Ok(())
+pub fn insert(tx: &mut Tx<'_>, row: &ActivityRow) -> Result<bool> {
+    let inserted = on_either!(tx.conn, c => diesel::insert_into(activities::table)
+        .values(row)
+        .on_conflict_do_nothing()
+        .execute(c))?;
+    Ok(inserted == 1)
 }
 
 /// Stores what has changed of an activity.

@@ -104,6 +104,24 @@ pub fn find_locked(tx: &mut Tx<'_>, store: &StoreId, id: &CustomerId) -> Result<
     Ok(locked_row!(tx.conn, for_update, query)?)
 }
 
+/// The customers of a range of identifiers, both ends included.
+///
+/// # Errors
+/// [`super::Error`] from the database.
+pub fn in_range(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    first: &str,
+    last: &str,
+) -> Result<std::collections::BTreeMap<String, CustomerRow>> {
+    let rows: Vec<CustomerRow> = customers::table
+        .filter(customers::store_id.eq(store.as_str()))
+        .filter(customers::customer_id.between(first, last))
+        .select(CustomerRow::as_select())
+        .load(tx.conn)?;
+    Ok(rows.into_iter().map(|row| (row.customer_id.clone(), row)).collect())
+}
+
 /// Makes a customer, unless there is one already; whether it did.
 ///
 /// # Errors

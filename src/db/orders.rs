@@ -2,7 +2,7 @@
 
 use super::page::{self, Seek};
 use super::schema::{activities, orders, refunds};
-use super::{Error, Result, Tx, instant, maybe_instant, micros, stored_word};
+use super::{Error, Result, Tx, instant, maybe_instant, micros, stored_word, on_either};
 use crate::domain::Instant;
 use crate::domain::fact::{CompletedOrder, History, OrderStatus, Points, Refund};
 use crate::domain::id::{ActivityId, CustomerId, OrderId, RefundId, StoreId};
@@ -68,13 +68,16 @@ pub fn find(tx: &mut Tx<'_>, store: &StoreId, id: &OrderId) -> Result<Option<Ord
         .optional()?)
 }
 
-/// Stores a new order.
+/// Stores a new order, unless its identifier is taken; whether it did.
 ///
 /// # Errors
 /// [`Error`] from the database.
-pub fn insert(tx: &mut Tx<'_>, row: &OrderRow) -> Result<()> {
-    diesel::insert_into(orders::table).values(row).execute(tx.conn)?;
-    Ok(())
+pub fn insert(tx: &mut Tx<'_>, row: &OrderRow) -> Result<bool> {
+    let inserted = on_either!(tx.conn, c => diesel::insert_into(orders::table)
+        .values(row)
+        .on_conflict_do_nothing()
+        .execute(c))?;
+    Ok(inserted == 1)
 }
 
 /// Stores what has changed of an order.

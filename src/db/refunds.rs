@@ -2,7 +2,7 @@
 
 use super::page::{self, Seek};
 use super::schema::refunds;
-use super::{Result, Tx};
+use super::{Result, Tx, on_either};
 use crate::domain::id::{CustomerId, RefundId, StoreId};
 use diesel::prelude::*;
 
@@ -31,13 +31,16 @@ pub fn find(tx: &mut Tx<'_>, store: &StoreId, id: &RefundId) -> Result<Option<Re
         .optional()?)
 }
 
-/// Stores a new refund.
+/// Stores a new refund, unless its identifier is taken; whether it did.
 ///
 /// # Errors
 /// [`super::Error`] from the database.
-pub fn insert(tx: &mut Tx<'_>, row: &RefundRow) -> Result<()> {
-    diesel::insert_into(refunds::table).values(row).execute(tx.conn)?;
-    Ok(())
+pub fn insert(tx: &mut Tx<'_>, row: &RefundRow) -> Result<bool> {
+    let inserted = on_either!(tx.conn, c => diesel::insert_into(refunds::table)
+        .values(row)
+        .on_conflict_do_nothing()
+        .execute(c))?;
+    Ok(inserted == 1)
 }
 
 /// A page of one customer's refunds, newest first.

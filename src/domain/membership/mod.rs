@@ -243,10 +243,7 @@ impl<'a> Fold<'a> {
     /// [`Overflow`] where a total does not fit; the fold is then of no more use.
     pub fn tell(&mut self, fact: &Fact) -> Result<Outcome, Overflow> {
         let at = fact.key.at;
-        if !matches!(fact.deed, Deed::Refund { .. }) {
-            self.state.first_fact_at.get_or_insert(at);
-        }
-        self.advance(at);
+        self.tell_time_before(fact);
         let (change, uncounted) = match fact.deed {
             Deed::Order { placed_at, total, refunded } => {
                 let net = total.checked_sub(refunded).ok_or(Overflow)?.max(0);
@@ -273,6 +270,15 @@ impl<'a> Fold<'a> {
         }
         self.state.through = Some(fact.key.clone());
         Ok(Outcome { change, uncounted })
+    }
+
+    /// Tells what time alone brings before the next fact, which may itself be
+    /// what the customer joined by. Part of [`Fold::tell`].
+    pub fn tell_time_before(&mut self, fact: &Fact) {
+        if !matches!(fact.deed, Deed::Refund { .. }) {
+            self.state.first_fact_at.get_or_insert(fact.key.at);
+        }
+        self.advance(fact.key.at);
     }
 
     /// Tells what time alone brings, up to and including an instant.

@@ -1,0 +1,208 @@
+//! Customers: what the shop says of them, and their erasure.
+
+use super::facts::{Session, Stored};
+use super::memberships::program_of;
+use super::{Error, IfMatch, Refusal, Result};
+use crate::db::audit::{self, Actor};
+use crate::db::customers::{self, CustomerRow};
+use crate::db::programs::Hold;
+use crate::db::{Tx, micros};
+use crate::domain::Instant;
+use crate::domain::customer::SubscriptionState;
+use crate::domain::fact::is_too_far_ahead;
+use crate::domain::id::{CustomerId, StoreId};
+use crate::domain::money::parse_amount;
+use crate::domain::words::word;
+use chrono::NaiveDate;
+
+/// A customer's subscription as the shop states it: its amount is read in the
+/// program's currency.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the API's")]
+pub struct Subscription {
+    pub monthly_amount: String,
+    pub state: SubscriptionState,
+    pub cancelled_at: Option<Instant>,
+}
+
+/// What the shop says of a customer.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the API's")]
+pub struct Profile {
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub joined_at: Option<Instant>,
+    pub birthday: Option<NaiveDate>,
+    pub preferred_channel: Option<String>,
+    pub tags: Vec<String>,
+    pub subscription: Option<Subscription>,
+    pub print_vip_icon: bool,
+}
+
+/// Stores a customer's profile, whole.
+///
+/// # Errors
+/// [`Refusal`] for what depends on the store, or [`Error`] from the database.
+pub fn put(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    id: &CustomerId,
+    profile: &Profile,
+    if_match: &IfMatch,
+    now: Instant,
+) -> Result<(Stored, CustomerRow)> {
+    program_of(tx, store, Hold::Share)?;
+    let version = customers::find(tx, store, id)?.map(|row| row.version);
+    if_match.check(version)?;
+    let mut session = Session::open(tx, store, id, now)?;
+    let stored = put_in(&mut session, profile)?;
+    session.finish()?;
+    Ok((stored, session.customer))
+}
+
+/// Stores a customer's profile in a session.
+///
+/// # Errors
+/// As [`put`].
+pub fn put_in(session: &mut Session<'_, '_>, profile: &Profile) -> Result<Stored> {
+    let mut row = session.customer.clone();
+    if row.erased_at.is_some() {
+        return Err(Refusal::CustomerErased.into());
+    }
+    session.fill(&mut row, profile)?;
+    if row == session.customer && !session.is_new {
+        return Ok(Stored::Unchanged);
+    }
+    let has_moved = row.joined_at != session.customer.joined_at;
+    if !session.is_new {
+        row.version = row.version.saturating_add(1);
+        row.updated_at = micros(session.now());
+    }
+    customers::update(session.tx(), &row, &profile.tags)?;
+    session.customer = row;
+    if has_moved {
+        session.refold();
+    }
+    let stored = if session.is_new { Stored::Created } else { Stored::Changed };
+    session.is_new = false;
+    Ok(stored)
+}
+
+impl Session<'_, '_> {
+    /// Writes a profile into a row.
+    fn fill(&self, row: &mut CustomerRow, profile: &Profile) -> Result<()> {
+        let currency = self.program().program.currency;
+        if profile.joined_at.is_some_and(|at| is_too_far_ahead(at, self.now())) {
+            return Err(Refusal::TooFarAhead("joined_at").into());
+        }
+        let amount = |subscription: &Subscription| {
+            parse_amount(&subscription.monthly_amount, currency).map_err(Refusal::InvalidAmount)
+        };
+        let subscription = profile.subscription.as_ref();
+        row.name.clone_from(&profile.name);
+        row.email.clone_from(&profile.email);
+        row.joined_at = profile.joined_at.map(micros);
+        row.birthday = profile.birthday.map(|date| date.to_string());
+        row.preferred_channel.clone_from(&profile.preferred_channel);
+        row.tags = serde_json::to_string(&profile.tags)
+            .map_err(|error| crate::db::Error::Failed(error.to_string()))?;
+        row.subscription_amount = subscription.map(amount).transpose()?;
+        row.subscription_state =
+            subscription.map(|s| word(&SubscriptionState::WORDS, &s.state).to_owned());
+        row.subscription_cancelled_at = subscription.and_then(|s| s.cancelled_at).map(micros);
+        row.print_vip_icon = profile.print_vip_icon;
+        row.derive();
+        Ok(())
+    }
+}
+
+/// A customer that is known and not erased, held for a change.
+///
+/// # Errors
+/// [`Refusal::NotFound`], [`Refusal::CustomerErased`] or
+/// [`Refusal::PreconditionFailed`], or [`Error`] from the database.
+pub fn find_for_change(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    id: &CustomerId,
+    if_match: &IfMatch,
+) -> Result<CustomerRow> {
+    program_of(tx, store, Hold::Share)?;
+    let row = customers::find_locked(tx, store, id)?.ok_or(Refusal::NotFound("customer"))?;
+    if row.erased_at.is_some() {
+        return Err(Refusal::CustomerErased.into());
+    }
+    if_match.check(Some(row.version))?;
+    Ok(row)
+}
+
+/// Erases a person: personal text goes, the identifier and the anonymous
+/// figures stay, and facts still count (design, section 4).
+///
+/// # Errors
+/// As [`find_for_change`].
+pub fn erase(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    id: &CustomerId,
+    if_match: &IfMatch,
+    actor: &Actor,
+    now: Instant,
+) -> Result<()> {
+    let row = find_for_change(tx, store, id, if_match)?;
+    // What decides the tier stays: the instants of joining and of creation.
+    let mut erased = CustomerRow::unknown(store, id, now);
+    erased.version = row.version.saturating_add(1);
+    erased.joined_at = row.joined_at;
+    erased.created_at = row.created_at;
+    erased.subscription_amount = row.subscription_amount;
+    erased.subscription_state = row.subscription_state;
+    erased.subscription_cancelled_at = row.subscription_cancelled_at;
+    erased.erased_at = Some(micros(now));
+    customers::update(tx, &erased, &[])?;
+    audit::insert(tx, store, actor, "customer_erased", Some(id), &serde_json::json!({}), now)?;
+    Ok(())
+}
+
+/// Folds one customer's history again; with `allow_downgrades`, achievements
+/// that it does not bear out are dropped, and the audit log says who and why.
+///
+/// # Errors
+/// [`Refusal::NotFound`] where there is no such customer, or [`Error`] from the database.
+pub fn recalculate(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    id: &CustomerId,
+    allow_downgrades: bool,
+    reason: &str,
+    actor: &Actor,
+    now: Instant,
+) -> Result<super::facts::Recorded<()>> {
+    program_of(tx, store, Hold::Share)?;
+    customers::find(tx, store, id)?.ok_or(Refusal::NotFound("customer"))?;
+    let mut session = Session::open(tx, store, id, now)?;
+    let recorded = session.record(now, |session| {
+        if allow_downgrades {
+            session.drop_unfounded_achievements()?;
+        }
+        session.refold();
+        Ok((Stored::Changed, ()))
+    })?;
+    let tier = |membership: &crate::domain::membership::Membership| {
+        membership.tier.as_ref().map(|(tier, _)| tier.code.to_string())
+    };
+    let detail = serde_json::json!({
+        "allow_downgrades": allow_downgrades,
+        "reason": reason,
+        "tier_before": tier(&recorded.before),
+        "tier_after": tier(&recorded.after),
+    });
+    audit::insert(tx, store, actor, "membership_recalculated", Some(id), &detail, now)?;
+    Ok(recorded)
+}
+
+impl From<crate::domain::id::InvalidId> for Error {
+    fn from(error: crate::domain::id::InvalidId) -> Self {
+        Self::Db(crate::db::Error::Corrupt(error.to_string()))
+    }
+}

@@ -1,0 +1,559 @@
+//! Facts coming in: store them, and move the customer's membership on.
+//!
+//! A [`Session`] holds one customer while facts of theirs are stored. The
+//! membership is moved on by those facts alone where they are the newest, and
+//! folded again from the whole history where one is late or corrected.
+
+use super::memberships::{membership_at, program_of};
+use super::{Error, Refusal, Result};
+use crate::db::activities::{self, ActivityRow};
+use crate::db::customers::{self, CustomerRow};
+use crate::db::memberships::{self, MembershipRecord};
+use crate::db::orders::{self, OrderRow};
+use crate::db::programs::{Hold, ProgramRecord};
+use crate::db::refunds::{self, RefundRow};
+use crate::db::{Tx, micros};
+use crate::domain::Instant;
+use crate::domain::fact::{Deed, Fact, FactKey, FactKind, OrderStatus, is_too_far_ahead};
+use crate::domain::id::{ActivityId, CustomerId, OrderId, RefundId, StoreId};
+use crate::domain::membership::{Fold, Membership};
+use crate::domain::money::{Currency, parse_amount};
+use crate::domain::words::word;
+use std::sync::Arc;
+
+/// The one kind of activity that earns points by itself.
+pub const KIND_POINTS: &str = "points";
+
+/// An order as the caller states it.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the API's")]
+pub struct Order {
+    pub id: OrderId,
+    pub customer: CustomerId,
+    pub status: OrderStatus,
+    pub total: i64,
+    pub currency: Currency,
+    pub placed_at: Instant,
+    pub completed_at: Option<Instant>,
+    pub updated_at: Option<Instant>,
+}
+
+/// A refund as the caller states it: its amount is read in the program's currency.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the API's")]
+pub struct Refund {
+    pub id: RefundId,
+    pub order: OrderId,
+    pub amount: String,
+    pub refunded_at: Instant,
+}
+
+/// Points as the caller states them.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the API's")]
+pub struct Points {
+    pub id: ActivityId,
+    pub customer: CustomerId,
+    pub points: i64,
+    pub occurred_at: Instant,
+    pub updated_at: Option<Instant>,
+}
+
+/// What became of something that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// It is new.
+    Created,
+    /// It replaced what was stored.
+    Changed,
+    /// It was stored already, or what is stored is newer.
+    Unchanged,
+}
+
+/// A fact that was stored, and where the customer stood before and after it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded<R> {
+    /// What became of it.
+    pub stored: Stored,
+    /// The row.
+    pub row: R,
+    /// The program that it was judged by.
+    pub program: Arc<ProgramRecord>,
+    /// The membership without it, at the later of now and the fact's instant.
+    pub before: Membership,
+    /// The membership with it, at the same instant.
+    pub after: Membership,
+}
+
+/// One customer, held while facts of theirs are stored.
+pub struct Session<'s, 't> {
+    tx: &'s mut Tx<'t>,
+    store: StoreId,
+    id: CustomerId,
+    now: Instant,
+    program: Arc<ProgramRecord>,
+    pub(super) customer: CustomerRow,
+    /// Whether this session made the customer.
+    pub(super) is_new: bool,
+    membership: MembershipRecord,
+    new_facts: Vec<Fact>,
+    must_refold: bool,
+}
+
+impl<'s, 't> Session<'s, 't> {
+    /// Holds a customer, who is made where this is the first that is heard of them.
+    ///
+    /// # Errors
+    /// [`Refusal::StoreNotSetUp`], or [`Error`] from the database.
+    pub fn open(
+        tx: &'s mut Tx<'t>,
+        store: &StoreId,
+        id: &CustomerId,
+        now: Instant,
+    ) -> Result<Self> {
+        let program = program_of(tx, store, Hold::Share)?;
+        let mut is_new = false;
+        let mut customer = customers::find_locked(tx, store, id)?;
+        if customer.is_none() {
+            let row = CustomerRow::unknown(store, id, now);
+            is_new = customers::insert(tx, &row)?;
+            customer = customers::find_locked(tx, store, id)?;
+        }
+        let customer = customer.ok_or(Refusal::NotFound("customer"))?;
+        let membership = if is_new {
+            let membership = MembershipRecord::new(program.version);
+            let joining = customer.joining()?;
+            memberships::insert(tx, &membership.to_row(store, id, &program.program, joining, now)?)?;
+            membership
+        } else {
+            memberships::find(tx, store, id)?.ok_or(Refusal::NotFound("customer"))?
+        };
+        let must_refold = program.is_stale(membership.program_version, membership.state.at);
+        Ok(Self {
+            tx,
+            store: store.clone(),
+            id: id.clone(),
+            now,
+            program,
+            customer,
+            is_new,
+            membership,
+            new_facts: Vec::new(),
+            must_refold,
+        })
+    }
+
+    pub(super) fn tx(&mut self) -> &mut Tx<'t> {
+        self.tx
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.now
+    }
+
+    pub(super) fn program(&self) -> &ProgramRecord {
+        &self.program
+    }
+
+    /// Where the customer stands at an instant, by what is stored so far.
+    fn membership(&mut self, at: Instant) -> Result<Membership> {
+        membership_at(self.tx, &self.store, &self.program, &self.customer, &self.membership, at)
+    }
+
+    /// Has the whole history folded again at the end.
+    pub(super) fn refold(&mut self) {
+        self.must_refold = true;
+    }
+
+    fn happened(&self, what: &'static str, at: Instant) -> Result<()> {
+        if is_too_far_ahead(at, self.now) { Err(Refusal::TooFarAhead(what).into()) } else { Ok(()) }
+    }
+
+    /// Stores an order.
+    ///
+    /// # Errors
+    /// [`Refusal`] for what design, section 4, refuses; nothing is then stored.
+    pub fn order(&mut self, order: &Order) -> Result<(Stored, OrderRow)> {
+        let currency = self.program.program.currency;
+        if order.currency != currency {
+            return Err(Refusal::CurrencyMismatch(currency.code()).into());
+        }
+        self.happened("placed_at", order.placed_at)?;
+        for (what, at) in [("completed_at", order.completed_at), ("updated_at", order.updated_at)] {
+            at.map_or(Ok(()), |at| self.happened(what, at))?;
+        }
+        let mut row = OrderRow {
+            store_id: self.store.to_string(),
+            order_id: order.id.to_string(),
+            customer_id: self.id.to_string(),
+            version: 1,
+            status: word(&OrderStatus::WORDS, &order.status).to_owned(),
+            total: order.total,
+            refunded: 0,
+            placed_at: micros(order.placed_at),
+            completed_at: order.completed_at.map(micros),
+            updated_at: order.updated_at.map(micros),
+        };
+        let known = orders::find(self.tx, &self.store, &order.id)?;
+        let stored = match &known {
+            None => {
+                if !orders::insert(self.tx, &row)? {
+                    // Another customer's transaction was faster with this id.
+                    return Err(Refusal::OrderCustomerFixed.into());
+                }
+                Stored::Created
+            }
+            Some(known) if known.customer_id != row.customer_id => {
+                return Err(Refusal::OrderCustomerFixed.into());
+            }
+            Some(known) => {
+                row.version = known.version;
+                row.refunded = known.refunded;
+                let is_older = row.updated_at.is_some() && row.updated_at < known.updated_at;
+                if is_older || row == *known {
+                    return Ok((Stored::Unchanged, known.clone()));
+                }
+                if row.total < row.refunded {
+                    return Err(Refusal::TotalBelowRefunds.into());
+                }
+                row.version = known.version.saturating_add(1);
+                orders::update(self.tx, &row)?;
+                Stored::Changed
+            }
+        };
+        let before = known.as_ref().map(OrderRow::completed).transpose()?.flatten();
+        match (before, row.completed()?) {
+            (None, None) => {}
+            (None, Some(after)) if row.refunded == 0 => self.new_facts.push(Fact {
+                key: FactKey { at: after.completed_at, kind: FactKind::Order, id: row.order_id.clone() },
+                deed: Deed::Order { placed_at: after.placed_at, total: after.total, refunded: 0 },
+            }),
+            (Some(before), Some(after)) if before == after => {}
+            _ => self.refold(),
+        }
+        Ok((stored, row))
+    }
+
+    /// Stores a refund of an order of this customer's.
+    ///
+    /// # Errors
+    /// [`Refusal`] for what design, section 4, refuses; nothing is then stored.
+    pub fn refund(&mut self, refund: &Refund) -> Result<(Stored, RefundRow)> {
+        let amount = parse_amount(&refund.amount, self.program.program.currency)
+            .map_err(Refusal::InvalidAmount)?;
+        let row = RefundRow {
+            store_id: self.store.to_string(),
+            refund_id: refund.id.to_string(),
+            order_id: refund.order.to_string(),
+            customer_id: self.id.to_string(),
+            amount,
+            refunded_at: micros(refund.refunded_at),
+        };
+        match refunds::find(self.tx, &self.store, &refund.id)? {
+            Some(known) if known == row => return Ok((Stored::Unchanged, known)),
+            Some(_) => return Err(Refusal::RefundImmutable.into()),
+            None => {}
+        }
+        self.happened("refunded_at", refund.refunded_at)?;
+        let mut order = orders::find(self.tx, &self.store, &refund.order)?
+            .filter(|order| order.customer_id == row.customer_id)
+            .ok_or(Refusal::UnknownOrder)?;
+        let net_before = order.total.saturating_sub(order.refunded);
+        if amount > net_before {
+            return Err(Refusal::RefundExceedsOrder.into());
+        }
+        if !refunds::insert(self.tx, &row)? {
+            return Err(Refusal::RefundImmutable.into());
+        }
+        order.refunded = order.refunded.saturating_add(amount);
+        order.version = order.version.saturating_add(1);
+        orders::update(self.tx, &order)?;
+        if let Some(completed) = order.completed()? {
+            if refund.refunded_at <= completed.completed_at {
+                self.refold();
+            } else {
+                self.new_facts.push(Fact {
+                    key: FactKey { at: refund.refunded_at, kind: FactKind::Refund, id: row.refund_id.clone() },
+                    deed: Deed::Refund {
+                        placed_at: completed.placed_at,
+                        completed_at: completed.completed_at,
+                        net_before,
+                        amount,
+                    },
+                });
+            }
+        }
+        Ok((Stored::Created, row))
+    }
+
+    /// Stores points.
+    ///
+    /// # Errors
+    /// [`Refusal`] for what design, section 4, refuses; nothing is then stored.
+    pub fn points(&mut self, points: &Points) -> Result<(Stored, ActivityRow)> {
+        self.happened("occurred_at", points.occurred_at)?;
+        points.updated_at.map_or(Ok(()), |at| self.happened("updated_at", at))?;
+        let mut row = ActivityRow {
+            store_id: self.store.to_string(),
+            activity_id: points.id.to_string(),
+            customer_id: self.id.to_string(),
+            version: 1,
+            kind: KIND_POINTS.to_owned(),
+            occurred_at: micros(points.occurred_at),
+            points: Some(points.points),
+            updated_at: points.updated_at.map(micros),
+        };
+        match activities::find(self.tx, &self.store, &points.id)? {
+            None => {
+                if !activities::insert(self.tx, &row)? {
+                    return Err(Refusal::ActivityFixed.into());
+                }
+                self.new_facts.push(Fact {
+                    key: FactKey {
+                        at: points.occurred_at,
+                        kind: FactKind::Activity,
+                        id: row.activity_id.clone(),
+                    },
+                    deed: Deed::Points { points: points.points },
+                });
+                Ok((Stored::Created, row))
+            }
+            Some(known) if (&known.customer_id, &known.kind) != (&row.customer_id, &row.kind) => {
+                Err(Refusal::ActivityFixed.into())
+            }
+            Some(known) => {
+                row.version = known.version;
+                let is_older = row.updated_at.is_some() && row.updated_at < known.updated_at;
+                if is_older || row == known {
+                    return Ok((Stored::Unchanged, known));
+                }
+                row.version = known.version.saturating_add(1);
+                activities::update(self.tx, &row)?;
+                if (known.points, known.occurred_at) != (row.points, row.occurred_at) {
+                    self.refold();
+                }
+                Ok((Stored::Changed, row))
+            }
+        }
+    }
+
+
+    /// Moves the membership on and stores it.
+    ///
+    /// # Errors
+    /// [`Refusal::FigureOverflow`] where a total does not fit, or [`Error`] from the database.
+    pub fn finish(&mut self) -> Result<()> {
+        if !self.must_refold && self.new_facts.is_empty() {
+            return Ok(());
+        }
+        self.new_facts.sort_by(|a, b| a.key.cmp(&b.key));
+        let oldest_new = self.new_facts.first().map(|fact| &fact.key);
+        let is_late = oldest_new.is_some() && oldest_new <= self.membership.state.through.as_ref();
+        let joining = self.customer.joining()?;
+        let program = &self.program.program;
+        let fold = if self.must_refold || is_late {
+            let history = orders::history(self.tx, &self.store, &self.id)?;
+            Fold::of(program, joining, &history, None)?
+        } else {
+            let mut fold = Fold::resume(program, joining, self.membership.state.clone());
+            for fact in &self.new_facts {
+                fold.tell(fact)?;
+            }
+            fold
+        };
+        let (state, steps) = fold.into_parts();
+        self.membership.achievements.record(program, &state, &steps);
+        self.membership.state = state;
+        self.store_membership()
+    }
+
+    /// Drops the achievements that the fold does not bear out (design, section 3.10).
+    ///
+    /// # Errors
+    /// As [`Session::finish`].
+    pub fn drop_unfounded_achievements(&mut self) -> Result<()> {
+        self.membership.achievements = crate::domain::membership::Achievements::default();
+        self.refold();
+        self.finish()
+    }
+
+    pub(super) fn store_membership(&mut self) -> Result<()> {
+        self.membership.sequence = self.membership.sequence.saturating_add(1);
+        self.membership.program_version = self.program.version;
+        let joining = self.customer.joining()?;
+        let row = self.membership.to_row(&self.store, &self.id, &self.program.program, joining, self.now)?;
+        if !memberships::update(self.tx, &row)? {
+            return Err(crate::db::Error::Failed("a membership changed while it was held".to_owned()).into());
+        }
+        self.new_facts.clear();
+        self.must_refold = false;
+        Ok(())
+    }
+
+    /// Stores one fact by `put`, and says where the customer stood before and
+    /// after it.
+    ///
+    /// # Errors
+    /// What `put` answers, or as [`Session::finish`].
+    pub fn record<R>(
+        &mut self,
+        fact_at: Instant,
+        put: impl FnOnce(&mut Self) -> Result<(Stored, R)>,
+    ) -> Result<Recorded<R>> {
+        let at = self.now.max(fact_at);
+        let before = self.membership(at)?;
+        let (stored, row) = put(self)?;
+        self.finish()?;
+        let after = if stored == Stored::Unchanged { before.clone() } else { self.membership(at)? };
+        Ok(Recorded { stored, row, program: self.program.clone(), before, after })
+    }
+}
+
+/// The customer of a refund: the one of its order.
+///
+/// # Errors
+/// [`Refusal::UnknownOrder`] where the order has not been sent, or [`Error`] from the database.
+pub fn customer_of_order(tx: &mut Tx<'_>, store: &StoreId, order: &OrderId) -> Result<CustomerId> {
+    program_of(tx, store, Hold::Share)?;
+    let row = orders::find(tx, store, order)?.ok_or(Refusal::UnknownOrder)?;
+    CustomerId::parse(&row.customer_id)
+        .map_err(|_| Error::Db(crate::db::Error::Corrupt(row.customer_id)))
+}
+
+/// Stores one order.
+///
+/// # Errors
+/// [`Refusal`] for what design, section 4, refuses, or [`Error`] from the database.
+pub fn put_order(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    order: &Order,
+    if_match: &super::IfMatch,
+    now: Instant,
+) -> Result<Recorded<OrderRow>> {
+    let mut session = Session::open(tx, store, &order.customer, now)?;
+    let version = orders::find(session.tx, store, &order.id)?.map(|row| row.version);
+    if_match.check(version)?;
+    session.record(order.completed_at.unwrap_or(now), |session| session.order(order))
+}
+
+/// Stores one refund.
+///
+/// # Errors
+/// [`Refusal`] for what design, section 4, refuses, or [`Error`] from the database.
+pub fn put_refund(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    refund: &Refund,
+    now: Instant,
+) -> Result<Recorded<RefundRow>> {
+    let customer = customer_of_order(tx, store, &refund.order)?;
+    let mut session = Session::open(tx, store, &customer, now)?;
+    session.record(refund.refunded_at, |session| session.refund(refund))
+}
+
+/// Stores one activity that earns points.
+///
+/// # Errors
+/// [`Refusal`] for what design, section 4, refuses, or [`Error`] from the database.
+pub fn put_points(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    points: &Points,
+    if_match: &super::IfMatch,
+    now: Instant,
+) -> Result<Recorded<ActivityRow>> {
+    let mut session = Session::open(tx, store, &points.customer, now)?;
+    let version = activities::find(session.tx, store, &points.id)?.map(|row| row.version);
+    if_match.check(version)?;
+    session.record(points.occurred_at, |session| session.points(points))
+}
+
+/// One line of a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Line {
+    /// A customer's data.
+    Customer(CustomerId, Box<super::customers::Profile>),
+    /// An order.
+    Order(Order),
+    /// A refund.
+    Refund(Refund),
+    /// Points.
+    Points(Points),
+}
+
+impl Line {
+    /// The place at which a batch stores it: customers first, then orders,
+    /// refunds and points, each by instant.
+    fn place(&self) -> (u8, Option<(Instant, &str)>) {
+        match self {
+            Self::Customer(..) => (0, None),
+            // Two states of one order keep the order in which they were sent.
+            Self::Order(_) => (1, None),
+            // A refund states what was left of its order before it.
+            Self::Refund(refund) => (2, Some((refund.refunded_at, refund.id.as_str()))),
+            Self::Points(_) => (3, None),
+        }
+    }
+}
+
+/// Stores lines of one customer, each for itself, and folds once. The answer
+/// has a result for each line, in the order of the lines.
+///
+/// # Errors
+/// [`Batch::NothingStored`] where every line is refused: the transaction is
+/// then to be undone, so that the customer is not made for nothing.
+pub fn put_lines(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    customer: &CustomerId,
+    lines: &[Line],
+    now: Instant,
+) -> std::result::Result<Vec<std::result::Result<Stored, Refusal>>, Batch> {
+    let mut session = Session::open(tx, store, customer, now)?;
+    let mut order: Vec<usize> = (0..lines.len()).collect();
+    order.sort_by_key(|i| lines.get(*i).map(Line::place));
+    let mut results: Vec<(usize, std::result::Result<Stored, Refusal>)> = Vec::new();
+    for i in order {
+        let Some(line) = lines.get(i) else { continue };
+        let stored = match line {
+            Line::Customer(_, profile) => super::customers::put_in(&mut session, profile).map(|s| (s, ())),
+            Line::Order(order) => session.order(order).map(|(stored, _)| (stored, ())),
+            Line::Refund(refund) => session.refund(refund).map(|(stored, _)| (stored, ())),
+            Line::Points(points) => session.points(points).map(|(stored, _)| (stored, ())),
+        };
+        match stored {
+            Ok((stored, ())) => results.push((i, Ok(stored))),
+            Err(Error::Refused(refusal)) => results.push((i, Err(refusal))),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    results.sort_by_key(|(i, _)| *i);
+    let results: Vec<_> = results.into_iter().map(|(_, result)| result).collect();
+    if results.iter().all(std::result::Result::is_err) {
+        return Err(Batch::NothingStored(results));
+    }
+    session.finish()?;
+    Ok(results)
+}
+
+/// Why a batch was not stored.
+#[derive(Debug)]
+pub enum Batch {
+    /// Every line was refused.
+    NothingStored(Vec<std::result::Result<Stored, Refusal>>),
+    /// Something that concerns all of it.
+    Failed(Error),
+}
+
+impl From<Error> for Batch {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<crate::db::Error> for Batch {
+    fn from(error: crate::db::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}

@@ -1,0 +1,127 @@
+//! What takes several steps in one transaction: load, decide, store.
+
+pub mod customers;
+pub mod facts;
+pub mod memberships;
+pub mod programs;
+pub mod recalculation;
+
+use crate::db;
+use crate::domain::change::Refused;
+use crate::domain::money::InvalidAmount;
+use crate::domain::tier::InvalidLadder;
+use crate::domain::Overflow;
+
+/// Why something was not done.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// It can't be done as things stand; the caller can do something about it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The database did not do its part.
+    #[error(transparent)]
+    Db(#[from] db::Error),
+}
+
+impl From<Overflow> for Error {
+    fn from(_: Overflow) -> Self {
+        Self::Refused(Refusal::FigureOverflow)
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(Refusal::Program(refused))
+    }
+}
+
+/// What came of a workflow.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A reason in the stored state, or in the clock, not to do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The store has no program yet.
+    #[error("the store is not set up: an administrator sets it up with PATCH /v1/program")]
+    StoreNotSetUp,
+    /// The first settings of a store need a currency.
+    #[error("a store is set up with its currency")]
+    CurrencyMissing,
+    /// There is no such thing in this store.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The customer was erased.
+    #[error("the customer was erased")]
+    CustomerErased,
+    /// The clock says that it has not happened yet.
+    #[error("{0} lies more than 24 hours ahead")]
+    TooFarAhead(&'static str),
+    /// The program's amounts are in another currency.
+    #[error("the program's currency is {0}")]
+    CurrencyMismatch(&'static str),
+    /// The amount does not fit the program's currency.
+    #[error("the amount {0}")]
+    InvalidAmount(InvalidAmount),
+    /// The threshold does not fit the entry method.
+    #[error("the threshold of tier {0} is not in the entry method's unit: an amount in the program's currency, or a whole number of orders or points")]
+    InvalidThreshold(String),
+    /// The refund's order has not been sent.
+    #[error("the order is unknown: send the order, then the refund again")]
+    UnknownOrder,
+    /// Refunds can't exceed the order.
+    #[error("the refunds of an order never exceed its total")]
+    RefundExceedsOrder,
+    /// Nor can the total fall below them.
+    #[error("an order's total never falls below its refunds")]
+    TotalBelowRefunds,
+    /// The order is another customer's.
+    #[error("an order never changes its customer")]
+    OrderCustomerFixed,
+    /// The refund is stored with other values.
+    #[error("a refund never changes: this id is stored with another order, amount or instant")]
+    RefundImmutable,
+    /// The activity is another customer's, or of another kind.
+    #[error("an activity never changes its customer nor its kind")]
+    ActivityFixed,
+    /// The ladder that would result is none.
+    #[error("the ladder would not hold: {0}")]
+    InvalidLadder(InvalidLadder),
+    /// The program's rules stand in the way.
+    #[error("{0}")]
+    Program(Refused),
+    /// One at a time.
+    #[error("a recalculation is running: try again when it has finished")]
+    RecalculationRunning,
+    /// A sum does not fit.
+    #[error("a total of the customer would exceed what 64 bits can hold")]
+    FigureOverflow,
+    /// `If-Match` names another version.
+    #[error("the resource has changed since the version that If-Match names")]
+    PreconditionFailed,
+}
+
+/// The versions that a caller is willing to change, from `If-Match`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IfMatch {
+    /// No header: any version, or none.
+    Absent,
+    /// `*`: any version, but there has to be one.
+    Any,
+    /// One of these.
+    Versions(Vec<i64>),
+}
+
+impl IfMatch {
+    /// Whether the version that is stored, if there is one, may be changed.
+    ///
+    /// # Errors
+    /// [`Refusal::PreconditionFailed`] where it may not.
+    pub fn check(&self, stored: Option<i64>) -> std::result::Result<(), Refusal> {
+        let is_fine = match (self, stored) {
+            (Self::Absent, _) | (Self::Any, Some(_)) => true,
+            (Self::Versions(versions), Some(stored)) => versions.contains(&stored),
+            (_, None) => false,
+        };
+        if is_fine { Ok(()) } else { Err(Refusal::PreconditionFailed) }
+    }
+}

@@ -1,0 +1,188 @@
+//! Changes to a store's program.
+
+use super::{Error, IfMatch, Refusal, Result};
+use crate::db::audit::{self, Actor};
+use crate::db::programs::{self, Hold, Pending, ProgramRecord};
+use crate::db::recalculations::{self, FAILED, RUNNING, RecalculationRow};
+use crate::db::{Tx, memberships, micros, orders};
+use crate::domain::Instant;
+use crate::domain::change::{self, EffectiveFrom, Reach, Refused, Settings};
+use crate::domain::id::StoreId;
+use crate::domain::program::Program;
+use super::recalculation::LEASE;
+use std::sync::Arc;
+
+/// How a change is to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// From when on it holds.
+    pub effective_from: EffectiveFrom,
+    /// Whether everyone is recalculated and achievements dropped that the fold doesn't bear out.
+    pub allow_downgrades: bool,
+    /// Whether only to say what it would do.
+    pub dry_run: bool,
+}
+
+/// What a change came to.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    /// The program after it; of a dry run, as it would be.
+    pub record: Arc<ProgramRecord>,
+    /// The recalculation that it made necessary, if it did.
+    pub recalculation: Option<RecalculationRow>,
+}
+
+/// What a change is told of the store.
+#[derive(Debug)]
+pub struct Current<'a> {
+    /// The program, if the store is set up.
+    pub program: Option<&'a Program>,
+    /// Whether the store has facts.
+    pub has_facts: bool,
+}
+
+/// Who changes what, when.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The store.
+    pub store: StoreId,
+    /// Who does it.
+    pub actor: Actor,
+    /// What the audit log calls it.
+    pub action: &'static str,
+    /// The clock.
+    pub now: Instant,
+}
+
+/// Changes a store's settings to those that `wish` makes of what there is;
+/// sets the store up where it is new.
+///
+/// # Errors
+/// What `wish` answers; [`Refusal::RecalculationRunning`] while one is; or
+/// [`Refusal::Program`] for what design, section 3.9, refuses.
+pub fn change_settings(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    options: Options,
+    if_match: &IfMatch,
+    wish: impl FnOnce(&Current<'_>) -> Result<Settings>,
+) -> Result<Changed> {
+    let now = context.now;
+    let has_facts = orders::has_facts(tx, &context.store)?;
+    let Some(record) = programs::find(tx, &context.store, Hold::Update)? else {
+        if_match.check(None)?;
+        let program = change::set_up(wish(&Current { program: None, has_facts })?, now)?;
+        let record = ProgramRecord { version: 1, program, pending: None };
+        if !options.dry_run {
+            store_program(tx, context, &record, options)?;
+        }
+        return Ok(Changed { record: Arc::new(record), recalculation: None });
+    };
+    if_match.check(Some(record.version))?;
+    let settings = wish(&Current { program: Some(&record.program), has_facts })?;
+    let changed = change::apply(&record.program, settings, options.effective_from, now, has_facts)?;
+    carry_out(tx, context, options, &record, changed)
+}
+
+/// Pauses or resumes a store's program.
+///
+/// # Errors
+/// As [`change_settings`].
+pub fn change_pauses(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    options: Options,
+    if_match: &IfMatch,
+    switch: fn(&Program, EffectiveFrom, Instant) -> std::result::Result<(Program, Reach), Refused>,
+) -> Result<Changed> {
+    let record = super::memberships::program_of(tx, &context.store, Hold::Update)?;
+    if_match.check(Some(record.version))?;
+    let changed = switch(&record.program, options.effective_from, context.now)?;
+    carry_out(tx, context, options, &record, changed)
+}
+
+/// Stores a changed program, and begins the recalculation that it needs.
+fn carry_out(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    options: Options,
+    old: &Arc<ProgramRecord>,
+    (program, reach): (Program, Reach),
+) -> Result<Changed> {
+    // A recalculation that failed leaves everyone to be folded by the next change.
+    let has_failed = match &old.pending {
+        None => false,
+        Some(pending) => {
+            let row = recalculations::find(tx, &context.store, &pending.recalculation_id)?;
+            if row.is_none_or(|row| row.state != FAILED) {
+                return Err(Refusal::RecalculationRunning.into());
+            }
+            true
+        }
+    };
+    if program == old.program && !options.allow_downgrades && !options.dry_run && !has_failed {
+        return Ok(Changed { record: old.clone(), recalculation: None });
+    }
+    let reach = if options.allow_downgrades || has_failed { Reach::ALL } else { reach };
+    let has_facts_from = |tx: &mut Tx<'_>| match reach.refold_from {
+        Some(from) => memberships::has_facts_from(tx, &context.store, from),
+        None => Ok(false),
+    };
+    let customers_total = memberships::count(tx, &context.store)?;
+    let is_needed = options.dry_run
+        || (reach.everyone && customers_total > 0)
+        || has_facts_from(tx).map_err(Error::from)?;
+    let version = old.version.saturating_add(1);
+    let recalculation_id = uuid::Uuid::now_v7().to_string();
+    let refold_from = reach.refold_from.map(micros);
+    let pending = Pending { recalculation_id: recalculation_id.clone(), version, refold_from };
+    let record = ProgramRecord { version, program, pending: is_needed.then_some(pending) };
+    let recalculation = is_needed.then(|| {
+        Ok::<_, Error>(RecalculationRow {
+            store_id: context.store.to_string(),
+            recalculation_id,
+            program_version: version,
+            program: programs::to_document(&record)?,
+            refold_from,
+            is_dry_run: options.dry_run,
+            allow_downgrades: options.allow_downgrades,
+            state: RUNNING.to_owned(),
+            failure: None,
+            started_at: micros(context.now),
+            finished_at: None,
+            leased_until: micros(context.now + LEASE),
+            done_through: None,
+            customers_total,
+            customers_done: 0,
+            customers_changed: 0,
+            customers_upgraded: 0,
+            customers_downgraded: 0,
+        })
+    });
+    let recalculation = recalculation.transpose()?;
+    if let Some(row) = &recalculation {
+        recalculations::insert(tx, row)?;
+    }
+    if !options.dry_run {
+        store_program(tx, context, &record, options)?;
+    }
+    Ok(Changed { record: Arc::new(record), recalculation })
+}
+
+fn store_program(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    record: &ProgramRecord,
+    options: Options,
+) -> Result<()> {
+    let Context { store, actor, action, now } = context;
+    programs::upsert(tx, store, record, *now)?;
+    programs::record_revisions(tx, store, &record.program, *now, &actor.subject)?;
+    let detail = serde_json::json!({
+        "version": record.version,
+        "revision": record.program.revisions().last().map(|revision| revision.number),
+        "allow_downgrades": options.allow_downgrades,
+    });
+    audit::insert(tx, store, actor, action, None, &detail, *now)?;
+    Ok(())
+}
