@@ -107,6 +107,16 @@ pub struct Tx<'a> {
     programs: &'a programs::Cache,
 }
 
+impl Tx<'_> {
+    /// Asks the database for nothing but an answer.
+    ///
+    /// # Errors
+    /// [`Error`] where there is none.
+    pub fn ping(&mut self) -> Result<()> {
+        Ok(self.conn.batch_execute("SELECT 1")?)
+    }
+}
+
 /// How many connections to keep.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -187,16 +197,6 @@ impl Db {
             })?,
         }
         Ok(())
-    }
-
-    /// Whether the database answers.
-    ///
-    /// # Errors
-    /// [`Error`] where it does not.
-    pub fn ping(&self) -> Result<()> {
-        let mut pooled = self.connection()?;
-        let answer = pooled.conn.batch_execute("SELECT 1");
-        Ok(pooled.note(answer)?)
     }
 
     /// Runs a closure that reads, all of it from one snapshot.

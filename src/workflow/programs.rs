@@ -60,28 +60,31 @@ pub struct Context {
 /// # Errors
 /// What `wish` answers; [`Refusal::RecalculationRunning`] while one is; or
 /// [`Refusal::Program`] for what design, section 3.9, refuses.
-pub fn change_settings(
+pub fn change_settings<E: From<Error>>(
     tx: &mut Tx<'_>,
     context: &Context,
     options: Options,
     if_match: &IfMatch,
-    wish: impl FnOnce(&Current<'_>) -> Result<Settings>,
-) -> Result<Changed> {
+    wish: impl FnOnce(&Current<'_>) -> std::result::Result<Settings, E>,
+) -> std::result::Result<Changed, E> {
     let now = context.now;
-    let has_facts = orders::has_facts(tx, &context.store)?;
-    let Some(record) = programs::find(tx, &context.store, Hold::Update)? else {
-        if_match.check(None)?;
-        let program = change::set_up(wish(&Current { program: None, has_facts })?, now)?;
+    let record = programs::find(tx, &context.store, Hold::Update).map_err(Error::from)?;
+    let has_facts = orders::has_facts(tx, &context.store).map_err(Error::from)?;
+    let Some(record) = record else {
+        if_match.check(None).map_err(Error::from)?;
+        let settings = wish(&Current { program: None, has_facts })?;
+        let program = change::set_up(settings, now).map_err(Error::from)?;
         let record = ProgramRecord { version: 1, program, pending: None };
         if !options.dry_run {
             store_program(tx, context, &record, options)?;
         }
         return Ok(Changed { record: Arc::new(record), recalculation: None });
     };
-    if_match.check(Some(record.version))?;
+    if_match.check(Some(record.version)).map_err(Error::from)?;
     let settings = wish(&Current { program: Some(&record.program), has_facts })?;
-    let changed = change::apply(&record.program, settings, options.effective_from, now, has_facts)?;
-    carry_out(tx, context, options, &record, changed)
+    let changed = change::apply(&record.program, settings, options.effective_from, now, has_facts)
+        .map_err(Error::from)?;
+    Ok(carry_out(tx, context, options, &record, changed)?)
 }
 
 /// Pauses or resumes a store's program.

@@ -1,0 +1,585 @@
+//! Customers.
+
+use super::auth::{Allowed, EraseCustomers, ReadLists, ReadOne, WriteFacts};
+use super::extract::{Id, IfMatchHeader, Json, NoQuery, Patch, Query, etag, rule};
+use super::orders::put_status;
+use super::problem::{ApiError, ApiResult, BODY, Code, TOKEN, problems};
+use super::wire::{self, At, LIMIT_DEFAULT};
+use crate::db::customers::{self, CustomerRow, Filter, Listed, Sort};
+use crate::db::memberships::{NEVER, is_any_due};
+use crate::db::page::Seek;
+use crate::db::programs::Hold;
+use crate::db::{Db, instant, maybe_instant};
+use crate::domain::customer::SubscriptionState;
+use crate::domain::id::CustomerId;
+use crate::domain::money::{Amount, Currency, parse_amount};
+use crate::domain::words::word;
+use crate::workflow::customers::{Profile, Subscription};
+use crate::workflow::memberships::program_of;
+use crate::workflow::{self, Refusal};
+use actix_web::{HttpResponse, delete, get, patch, put, web};
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use validator::{Validate, ValidationError};
+
+/// What the shop says of a customer. Every field may be left out or null.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct CustomerIn {
+    /// The name that staff read.
+    #[serde(default)]
+    #[schema(max_length = 200, pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$", examples("Ada Byron"))]
+    name: Option<String>,
+    /// The e-mail address.
+    #[serde(default)]
+    #[schema(max_length = 254, pattern = r"^[^@\s]+@[^@\s]+$", examples("ada@example.com"))]
+    email: Option<String>,
+    /// When the customer joined the program. Without it, the earlier of the
+    /// customer's creation here and the first completed order or points.
+    #[serde(default)]
+    #[schema(examples("2024-03-01T09:00:00Z"))]
+    joined_at: Option<At>,
+    /// The birthday.
+    #[serde(default)]
+    #[schema(examples("1985-12-10"))]
+    birthday: Option<NaiveDate>,
+    /// How the customer prefers to be contacted, such as `email` or `phone`.
+    #[serde(default)]
+    #[schema(max_length = 64, pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$", examples("email"))]
+    preferred_channel: Option<String>,
+    /// Labels for any purpose, each once.
+    #[serde(default)]
+    #[validate(custom(function = "tag_rules"))]
+    #[schema(max_items = 50, examples(json!(["wholesale"])))]
+    tags: Option<Vec<Tag>>,
+    /// The subscription, if there is one.
+    #[serde(default)]
+    #[validate(nested)]
+    subscription: Option<SubscriptionIn>,
+    /// Whether the VIP icon is printed on this customer's labels; true by default.
+    #[serde(default)]
+    #[schema(examples(true))]
+    print_vip_icon: Option<bool>,
+}
+
+/// A label.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(transparent)]
+#[schema(max_length = 64, pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$")]
+pub struct Tag(String);
+
+/// A subscription as the shop states it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+#[validate(schema(function = "subscription_rules"))]
+pub struct SubscriptionIn {
+    /// What it comes to in a month, in the program's currency.
+    #[schema(pattern = r"^[0-9]{1,19}(\.[0-9]{1,4})?$", examples("19.90"))]
+    monthly_amount: String,
+    /// Its state.
+    #[schema(inline)]
+    state: SubscriptionStateWire,
+    /// When it was cancelled: given with `cancelled`, and only then.
+    #[serde(default)]
+    #[schema(examples("2024-09-30T00:00:00Z"))]
+    cancelled_at: Option<At>,
+}
+
+/// A subscription's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SubscriptionStateWire {
+    /// Running.
+    Active,
+    /// On hold.
+    Paused,
+    /// Ended.
+    Cancelled,
+}
+
+impl From<SubscriptionStateWire> for SubscriptionState {
+    fn from(state: SubscriptionStateWire) -> Self {
+        match state {
+            SubscriptionStateWire::Active => Self::Active,
+            SubscriptionStateWire::Paused => Self::Paused,
+            SubscriptionStateWire::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+fn subscription_rules(subscription: &SubscriptionIn) -> Result<(), ValidationError> {
+    match (subscription.state, subscription.cancelled_at) {
+        (SubscriptionStateWire::Cancelled, None) => {
+            Err(rule("/cancelled_at", "is required for a cancelled subscription"))
+        }
+        (SubscriptionStateWire::Active | SubscriptionStateWire::Paused, Some(_)) => {
+            Err(rule("/cancelled_at", "goes with state cancelled only"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn tag_rules(tags: &[Tag]) -> Result<(), ValidationError> {
+    let is_repeated = tags.iter().enumerate().any(|(i, tag)| tags.iter().take(i).any(|t| t == tag));
+    if is_repeated {
+        return Err(ValidationError::new("tags").with_message("must name each tag once".into()));
+    }
+    Ok(())
+}
+
+impl CustomerIn {
+    /// The profile that this states.
+    pub fn into_profile(self) -> Profile {
+        Profile {
+            name: self.name,
+            email: self.email,
+            joined_at: self.joined_at.map(|at| at.0),
+            birthday: self.birthday,
+            preferred_channel: self.preferred_channel,
+            tags: self.tags.unwrap_or_default().into_iter().map(|tag| tag.0).collect(),
+            subscription: self.subscription.map(|subscription| Subscription {
+                monthly_amount: subscription.monthly_amount,
+                state: subscription.state.into(),
+                cancelled_at: subscription.cancelled_at.map(|at| at.0),
+            }),
+            print_vip_icon: self.print_vip_icon.unwrap_or(true),
+        }
+    }
+}
+
+/// A customer as they are stored.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct CustomerOut {
+    /// The customer's identifier.
+    #[schema(examples("c1"))]
+    pub customer_id: String,
+    /// The name that staff read.
+    #[schema(required, examples("Ada Byron"))]
+    pub name: Option<String>,
+    /// The e-mail address.
+    #[schema(required, examples("ada@example.com"))]
+    pub email: Option<String>,
+    /// When the customer joined the program, where the shop states it.
+    #[schema(required, examples("2024-03-01T09:00:00Z"))]
+    pub joined_at: Option<At>,
+    /// The birthday.
+    #[schema(required, examples("1985-12-10"))]
+    pub birthday: Option<NaiveDate>,
+    /// How the customer prefers to be contacted.
+    #[schema(required, examples("email"))]
+    pub preferred_channel: Option<String>,
+    /// Labels for any purpose.
+    pub tags: Vec<String>,
+    /// The subscription, if there is one.
+    #[schema(required)]
+    pub subscription: Option<SubscriptionOut>,
+    /// Whether the VIP icon is printed on this customer's labels.
+    #[schema(examples(true))]
+    pub print_vip_icon: bool,
+    /// When the customer became known here.
+    #[schema(examples("2024-03-01T09:00:00Z"))]
+    pub created_at: At,
+    /// When the customer was erased; null for all others.
+    #[schema(required)]
+    pub erased_at: Option<At>,
+}
+
+/// A subscription as it is stored.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SubscriptionOut {
+    /// What it comes to in a month.
+    #[schema(examples("19.90"))]
+    pub monthly_amount: String,
+    /// `active`, `paused` or `cancelled`.
+    #[schema(examples("active"))]
+    pub state: String,
+    /// When it was cancelled.
+    #[schema(required, examples("2024-09-30T00:00:00Z"))]
+    pub cancelled_at: Option<At>,
+}
+
+impl CustomerOut {
+    /// A stored customer, with amounts in the program's currency.
+    ///
+    /// # Errors
+    /// `internal` where the row makes no sense.
+    pub fn new(row: &CustomerRow, currency: Currency) -> ApiResult<Self> {
+        let corrupt = |_| ApiError::new(Code::Internal);
+        let subscription = match (&row.subscription_state, row.subscription_amount) {
+            (Some(state), Some(amount)) => Some(SubscriptionOut {
+                monthly_amount: Amount(amount, currency).to_string(),
+                state: state.clone(),
+                cancelled_at: maybe_instant(row.subscription_cancelled_at)?.map(At),
+            }),
+            _ => None,
+        };
+        Ok(Self {
+            customer_id: row.customer_id.clone(),
+            name: row.name.clone(),
+            email: row.email.clone(),
+            joined_at: maybe_instant(row.joined_at)?.map(At),
+            birthday: row.birthday.as_deref().map(str::parse).transpose().map_err(|_| ApiError::new(Code::Internal))?,
+            preferred_channel: row.preferred_channel.clone(),
+            tags: serde_json::from_str(&row.tags).map_err(corrupt)?,
+            subscription,
+            print_vip_icon: row.print_vip_icon,
+            created_at: At(instant(row.created_at)?),
+            erased_at: maybe_instant(row.erased_at)?.map(At),
+        })
+    }
+
+    /// What a PUT of the same would state: the ground of a PATCH.
+    fn to_input(&self) -> serde_json::Value {
+        serde_json::json!({
+            "name": self.name, "email": self.email, "joined_at": self.joined_at,
+            "birthday": self.birthday, "preferred_channel": self.preferred_channel,
+            "tags": self.tags, "subscription": self.subscription,
+            "print_vip_icon": self.print_vip_icon,
+        })
+    }
+}
+
+problems!(PutCustomerProblems: TOKEN, BODY, &[
+    Code::StoreNotSetUp, Code::CustomerErased, Code::TooFarAhead, Code::AmountNotInCurrency,
+    Code::PreconditionFailed,
+]);
+
+/// Send a customer, whole.
+///
+/// What is left out is empty. The first time is 201; the same again is 200
+/// and changes nothing. Roles: `storefront`.
+#[utoipa::path(
+    tag = "Customers",
+    operation_id = "put_customer",
+    security(("token" = [])),
+    params(
+        ("customer_id" = String, Path, description = "The customer's identifier, the shop's own.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "c1"),
+        ("If-Match" = Option<String>, Header, description = "Change it only if it is still this version (an `ETag`)."),
+    ),
+    request_body(content = CustomerIn, example = json!({
+        "name": "Ada Byron", "email": "ada@example.com", "joined_at": "2024-03-01T09:00:00Z", "tags": ["wholesale"],
+    })),
+    responses(
+        (status = 201, description = "The customer is new.", body = CustomerOut),
+        (status = 200, description = "The customer was known.", body = CustomerOut),
+        PutCustomerProblems,
+    ),
+)]
+#[put("/v1/customers/{customer_id}")]
+pub async fn put_customer(
+    allowed: Allowed<WriteFacts>,
+    id: Id<CustomerId>,
+    _: NoQuery,
+    if_match: IfMatchHeader,
+    body: Json<CustomerIn>,
+    db: web::Data<Db>,
+) -> ApiResult<HttpResponse> {
+    let store = allowed.caller.store;
+    let profile = body.0.into_profile();
+    let (stored, row, currency) = db
+        .write(move |tx| {
+            let currency = program_of(tx, &store, Hold::Share)?.program.currency;
+            let (stored, row) =
+                workflow::customers::put(tx, &store, &id.0, &profile, &if_match.0, wire::now())?;
+            Ok::<_, workflow::Error>((stored, row, currency))
+        })
+        .await?;
+    Ok(HttpResponse::build(put_status(stored))
+        .insert_header(etag(row.version))
+        .json(CustomerOut::new(&row, currency)?))
+}
+
+problems!(PatchCustomerProblems: TOKEN, BODY, &[
+    Code::StoreNotSetUp, Code::NotFound, Code::CustomerErased, Code::TooFarAhead,
+    Code::AmountNotInCurrency, Code::PreconditionFailed,
+]);
+
+/// Change some fields of a customer.
+///
+/// Each field that is given replaces the whole field; null restores its
+/// default. Roles: `storefront`.
+#[utoipa::path(
+    tag = "Customers",
+    operation_id = "patch_customer",
+    security(("token" = [])),
+    params(
+        ("customer_id" = String, Path, description = "The customer's identifier.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "c1"),
+        ("If-Match" = Option<String>, Header, description = "Change it only if it is still this version (an `ETag`)."),
+    ),
+    request_body(content = CustomerIn, example = json!({"tags": ["wholesale", "press"]})),
+    responses((status = 200, description = "The customer as they are now.", body = CustomerOut), PatchCustomerProblems),
+)]
+#[patch("/v1/customers/{customer_id}")]
+pub async fn patch_customer(
+    allowed: Allowed<WriteFacts>,
+    id: Id<CustomerId>,
+    _: NoQuery,
+    if_match: IfMatchHeader,
+    body: Patch<CustomerIn>,
+    db: web::Data<Db>,
+) -> ApiResult<HttpResponse> {
+    let store = allowed.caller.store;
+    let (row, currency) = db
+        .write(move |tx| {
+            let currency = program_of(tx, &store, Hold::Share)?.program.currency;
+            let row = workflow::customers::find_for_change(tx, &store, &id.0, &if_match.0)?;
+            let profile =
+                body.onto(CustomerOut::new(&row, currency)?.to_input())?.into_profile();
+            let (_, row) =
+                workflow::customers::put(tx, &store, &id.0, &profile, &if_match.0, wire::now())?;
+            Ok::<_, ApiError>((row, currency))
+        })
+        .await?;
+    Ok(HttpResponse::Ok().insert_header(etag(row.version)).json(CustomerOut::new(&row, currency)?))
+}
+
+problems!(GetCustomerProblems: TOKEN, &[Code::NotFound, Code::InvalidRequest, Code::StoreNotSetUp]);
+
+/// One customer.
+///
+/// Of an erased customer only the identifier and the dates are left. Roles: all.
+#[utoipa::path(
+    tag = "Customers",
+    operation_id = "get_customer",
+    security(("token" = [])),
+    params(("customer_id" = String, Path, description = "The customer's identifier.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "c1")),
+    responses((status = 200, description = "The customer as they are stored.", body = CustomerOut), GetCustomerProblems),
+)]
+#[get("/v1/customers/{customer_id}")]
+pub async fn get_customer(
+    allowed: Allowed<ReadOne>,
+    id: Id<CustomerId>,
+    _: NoQuery,
+    db: web::Data<Db>,
+) -> ApiResult<HttpResponse> {
+    let store = allowed.caller.store;
+    let (row, currency) = db
+        .read(move |tx| {
+            let program = program_of(tx, &store, Hold::Read)?;
+            let row = customers::find(tx, &store, &id.0)?.ok_or(Refusal::NotFound("customer"))?;
+            Ok::<_, workflow::Error>((row, program.program.currency))
+        })
+        .await?;
+    Ok(HttpResponse::Ok().insert_header(etag(row.version)).json(CustomerOut::new(&row, currency)?))
+}
+
+problems!(DeleteCustomerProblems: TOKEN, &[
+    Code::NotFound, Code::InvalidRequest, Code::StoreNotSetUp, Code::CustomerErased,
+    Code::PreconditionFailed,
+]);
+
+/// Erase a person.
+///
+/// Name, e-mail, birthday and all other personal text go; the identifier and
+/// the anonymous figures stay, and facts still count. Roles: `storefront`,
+/// `administrator`, `platform_admin`.
+#[utoipa::path(
+    tag = "Customers",
+    operation_id = "delete_customer",
+    security(("token" = [])),
+    params(
+        ("customer_id" = String, Path, description = "The customer's identifier.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "c1"),
+        ("If-Match" = Option<String>, Header, description = "Erase only if it is still this version (an `ETag`)."),
+    ),
+    responses((status = 204, description = "The person is erased."), DeleteCustomerProblems),
+)]
+#[delete("/v1/customers/{customer_id}")]
+pub async fn delete_customer(
+    allowed: Allowed<EraseCustomers>,
+    id: Id<CustomerId>,
+    _: NoQuery,
+    if_match: IfMatchHeader,
+    db: web::Data<Db>,
+) -> ApiResult<HttpResponse> {
+    let caller = allowed.caller;
+    db.write(move |tx| {
+        workflow::customers::erase(tx, &caller.store, &id.0, &if_match.0, &caller.actor(), wire::now())
+    })
+    .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// What a list of customers is narrowed down to, and sorted by.
+#[derive(Debug, Deserialize, IntoParams, Validate)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct CustomersQuery {
+    /// Only customers whose name, e-mail or identifier contains this text;
+    /// case and accents don't matter.
+    #[param(min_length = 1, max_length = 100, example = "byron")]
+    q: Option<String>,
+    /// Only customers who hold this tier.
+    #[param(pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "gold")]
+    tier: Option<String>,
+    /// Only customers with this tag.
+    #[param(min_length = 1, max_length = 64, example = "wholesale")]
+    tag: Option<String>,
+    /// Only customers whose subscription is in this state.
+    #[param(inline)]
+    subscription_state: Option<SubscriptionStateWire>,
+    /// Only customers who have spent at least this much, in the program's currency.
+    #[param(pattern = r"^[0-9]{1,19}(\.[0-9]{1,4})?$", example = "1000.00")]
+    min_lifetime_spend: Option<String>,
+    /// Only customers who joined before this instant, by `joined_at` or as found.
+    #[param(inline, example = "2024-01-01T00:00:00Z")]
+    joined_before: Option<At>,
+    /// Only customers whose newest completed order lies before this instant.
+    #[param(inline, example = "2024-01-01T00:00:00Z")]
+    last_order_before: Option<At>,
+    /// What to sort by, a minus before it for the highest first.
+    #[param(inline)]
+    sort: Option<CustomerSort>,
+    /// How many to answer: 1 to 200, 50 by default.
+    #[param(minimum = 1, maximum = 200, example = 50)]
+    limit: Option<i64>,
+    /// Where to go on: the `next_cursor` of the page before, under the same sort.
+    #[validate(custom(function = "wire::is_cursor"))]
+    #[param(format = "cursor", max_length = 1000)]
+    cursor: Option<String>,
+}
+
+/// What customers can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum CustomerSort {
+    /// The identifier (the default).
+    #[serde(rename = "customer_id")]
+    Id,
+    /// The identifier, backwards.
+    #[serde(rename = "-customer_id")]
+    IdDescending,
+    /// The name, without case and accents.
+    #[serde(rename = "name")]
+    Name,
+    /// The name, backwards.
+    #[serde(rename = "-name")]
+    NameDescending,
+    /// Lifetime spend.
+    #[serde(rename = "lifetime_spend")]
+    LifetimeSpend,
+    /// Lifetime spend, the highest first.
+    #[serde(rename = "-lifetime_spend")]
+    LifetimeSpendDescending,
+    /// The newest completed order; customers without one come first.
+    #[serde(rename = "last_order_at")]
+    LastOrder,
+    /// The newest completed order, the latest first.
+    #[serde(rename = "-last_order_at")]
+    LastOrderDescending,
+    /// When the customer joined.
+    #[serde(rename = "joined_at")]
+    Joined,
+    /// When the customer joined, the latest first.
+    #[serde(rename = "-joined_at")]
+    JoinedDescending,
+}
+
+impl CustomerSort {
+    fn parts(self) -> (Sort, bool) {
+        match self {
+            Self::Id => (Sort::Id, false),
+            Self::IdDescending => (Sort::Id, true),
+            Self::Name => (Sort::Name, false),
+            Self::NameDescending => (Sort::Name, true),
+            Self::LifetimeSpend => (Sort::LifetimeSpend, false),
+            Self::LifetimeSpendDescending => (Sort::LifetimeSpend, true),
+            Self::LastOrder => (Sort::LastOrder, false),
+            Self::LastOrderDescending => (Sort::LastOrder, true),
+            Self::Joined => (Sort::Joined, false),
+            Self::JoinedDescending => (Sort::Joined, true),
+        }
+    }
+}
+
+/// A customer in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ListedCustomerOut {
+    /// The customer.
+    #[serde(flatten)]
+    pub customer: CustomerOut,
+    /// The code of the tier that the customer holds.
+    #[schema(required, examples("gold"))]
+    pub tier: Option<String>,
+    /// All that the customer ever spent, less refunds.
+    #[schema(examples("1250.00"))]
+    pub lifetime_spend: String,
+    /// The newest completed order.
+    #[schema(required, examples("2024-06-01T10:00:00Z"))]
+    pub last_order_at: Option<At>,
+    /// When the customer joined, as stated or as found.
+    #[schema(examples("2024-03-01T09:00:00Z"))]
+    pub member_since: At,
+}
+
+/// A page of customers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CustomersOut {
+    /// The customers.
+    pub customers: Vec<ListedCustomerOut>,
+    /// Whether tiers in this list may still be those from before a change of
+    /// the program, or before a period's end, that has not come to everyone.
+    #[schema(examples(false))]
+    pub recalculating: bool,
+    /// Where the next page begins; null on the last one.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
+}
+
+problems!(ListCustomersProblems: TOKEN, &[Code::InvalidRequest, Code::StoreNotSetUp, Code::AmountNotInCurrency]);
+
+/// The store's customers.
+///
+/// Erased customers are left out. Roles: `support`, `manager`,
+/// `administrator`, `platform_admin`.
+#[utoipa::path(
+    tag = "Customers",
+    operation_id = "list_customers",
+    security(("token" = [])),
+    params(CustomersQuery),
+    responses((status = 200, description = "A page of customers.", body = CustomersOut), ListCustomersProblems),
+)]
+#[get("/v1/customers")]
+pub async fn list_customers(
+    allowed: Allowed<ReadLists>,
+    query: Query<CustomersQuery>,
+    db: web::Data<Db>,
+) -> ApiResult<HttpResponse> {
+    let store = allowed.caller.store;
+    let query = query.0;
+    let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
+    let (sort, is_descending) = query.sort.unwrap_or(CustomerSort::Id).parts();
+    let after: Option<Seek> = query.cursor.as_deref().and_then(wire::parse_cursor);
+    let (rows, currency, recalculating) = db
+        .read(move |tx| {
+            let record = program_of(tx, &store, Hold::Read)?;
+            let currency = record.program.currency;
+            let spend = query.min_lifetime_spend.as_deref().map(|text| parse_amount(text, currency));
+            let filter = Filter {
+                q: query.q,
+                tier: query.tier,
+                tag: query.tag,
+                subscription_state: query
+                    .subscription_state
+                    .map(|state| word(&SubscriptionState::WORDS, &state.into()).to_owned()),
+                min_lifetime_spend: spend.transpose().map_err(Refusal::InvalidAmount)?,
+                joined_before: query.joined_before.map(|at| at.0),
+                last_order_before: query.last_order_before.map(|at| at.0),
+            };
+            let rows = customers::list(tx, &store, &filter, sort, is_descending, after.as_ref(), limit.saturating_add(1))?;
+            let recalculating = record.pending.is_some() || is_any_due(tx, &store, wire::now())?;
+            Ok::<_, workflow::Error>((rows, currency, recalculating))
+        })
+        .await?;
+    let (rows, next_cursor) = wire::page(rows, limit, |row| row.seek(sort));
+    let out = |row: &Listed| {
+        Ok(ListedCustomerOut {
+            customer: CustomerOut::new(&row.customer, currency)?,
+            tier: row.tier.clone(),
+            lifetime_spend: Amount(row.lifetime_amount, currency).to_string(),
+            last_order_at: if row.last_order_at == NEVER { None } else { Some(At(instant(row.last_order_at)?)) },
+            member_since: At(instant(row.member_since)?),
+        })
+    };
+    let customers = rows.iter().map(out).collect::<ApiResult<_>>()?;
+    Ok(HttpResponse::Ok().json(CustomersOut { customers, recalculating, next_cursor }))
+}

@@ -1,0 +1,417 @@
+//! What comes in, held to the published document before anything else sees it.
+//!
+//! A body or a query string is checked against its schema in the OpenAPI
+//! document, so that the document can't say one thing and the service do
+//! another; then against the rules that a schema can't say ([`Validate`]).
+//! All faults are answered at once.
+
+use super::problem::{ApiError, ApiResult, Code, Fault};
+use crate::domain::id::{ID_PATTERN, is_id};
+use crate::workflow::IfMatch;
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use jsonschema::error::ValidationErrorKind as Kind;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+use std::future::{Ready, ready};
+use std::sync::{OnceLock, PoisonError, RwLock};
+use utoipa::{IntoParams, ToSchema};
+use validator::{Validate, ValidationErrors, ValidationErrorsKind};
+
+/// The largest JSON body, in bytes.
+pub const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// Schemas that were compiled before, by the name of what they describe.
+type Compiled = RwLock<HashMap<String, &'static jsonschema::Validator>>;
+
+fn compiled(name: &str, schema: impl FnOnce() -> Value) -> ApiResult<&'static jsonschema::Validator> {
+    static COMPILED: OnceLock<Compiled> = OnceLock::new();
+    let known = COMPILED.get_or_init(Compiled::default);
+    if let Some(validator) = known.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+        return Ok(validator);
+    }
+    let validator = jsonschema::options()
+        .should_validate_formats(true)
+        .build(&schema())
+        .map_err(|error| {
+            tracing::error!(%error, name, "a schema of the document can't be used");
+            ApiError::new(Code::Internal)
+        })?;
+    let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
+    Ok(known.entry(name.to_owned()).or_insert_with(|| Box::leak(Box::new(validator))))
+}
+
+/// What a pattern of the document says, in words.
+const PATTERNS: [(&str, &str); 6] = [
+    (ID_PATTERN, "must be 1 to 64 characters of A–Z a–z 0–9 . _ : -"),
+    (super::wire::AMOUNT_PATTERN, "must be a decimal string such as \"129.95\": digits, without sign or exponent"),
+    (super::wire::RATE_PATTERN, "must be a decimal string with at most 7 digits before and 6 after the point"),
+    (super::wire::CURRENCY_PATTERN, "must be a currency code of three capital letters, such as \"GBP\""),
+    (super::wire::EMAIL_PATTERN, "must be an e-mail address"),
+    (super::wire::TEXT_PATTERN, "must not be blank, nor hold control characters"),
+];
+
+fn faults_of(validator: &jsonschema::Validator, value: &Value, root: &str) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for error in validator.iter_errors(value) {
+        let at = |name: &str| format!("{root}{}/{}", error.instance_path(), name.replace('~', "~0").replace('/', "~1"));
+        let mut here = format!("{root}{}", error.instance_path());
+        if root == "?" {
+            here = here.replacen("?/", "?", 1);
+        }
+        let fault = |detail: String| Fault::new(here.clone(), detail);
+        match error.kind() {
+            Kind::AdditionalProperties { unexpected } => faults.extend(
+                unexpected.iter().map(|name| Fault::new(at(name).replacen("?/", "?", 1), "is not a known field")),
+            ),
+            Kind::Required { property } => {
+                let name = property.as_str().unwrap_or_default();
+                faults.push(Fault::new(at(name).replacen("?/", "?", 1), "is required"));
+            }
+            Kind::Pattern { pattern } => {
+                let words = PATTERNS.iter().find(|(known, _)| known == pattern);
+                faults.push(fault(words.map_or_else(
+                    || format!("must match {pattern}"),
+                    |(_, words)| (*words).to_owned(),
+                )));
+            }
+            Kind::Enum { options } => faults.push(fault(format!("must be one of {options}"))),
+            Kind::Format { format } if format == "date-time" => {
+                faults.push(fault("must be an RFC 3339 instant such as \"2024-06-01T10:00:00Z\"".to_owned()));
+            }
+            Kind::Format { format } if format == "date" => {
+                faults.push(fault("must be a date such as \"2024-06-01\"".to_owned()));
+            }
+            Kind::MaxLength { limit } => faults.push(fault(format!("must have at most {limit} characters"))),
+            Kind::MinLength { limit } => faults.push(fault(format!("must have at least {limit} characters"))),
+            Kind::Maximum { limit } => faults.push(fault(format!("must be at most {limit}"))),
+            Kind::Minimum { limit } => faults.push(fault(format!("must be at least {limit}"))),
+            Kind::MaxItems { limit } => faults.push(fault(format!("must have at most {limit} items"))),
+            Kind::OneOfNotValid { context } | Kind::AnyOf { context } => {
+                // Of several shapes, tell what is wrong with the one that fits best.
+                let best = context.iter().flatten().find(|inner| {
+                    !matches!(inner.kind(), Kind::Type { .. })
+                });
+                let inner = best.map(|inner| {
+                    Fault::new(format!("{root}{}", inner.instance_path()), inner.to_string())
+                });
+                faults.push(inner.unwrap_or_else(|| fault("has none of the shapes that it can have".to_owned())));
+            }
+            _ => faults.push(fault(error.to_string())),
+        }
+    }
+    faults
+}
+
+fn rule_faults(errors: &ValidationErrors, root: &str, faults: &mut Vec<Fault>) {
+    for (field, kind) in errors.errors() {
+        let here = if field == "__all__" { root.to_owned() } else { format!("{root}/{field}") };
+        match kind {
+            ValidationErrorsKind::Struct(inner) => rule_faults(inner, &here, faults),
+            ValidationErrorsKind::List(items) => {
+                for (i, inner) in items {
+                    rule_faults(inner, &format!("{here}/{i}"), faults);
+                }
+            }
+            ValidationErrorsKind::Field(errors) => {
+                for error in errors {
+                    let detail = error.message.as_deref().unwrap_or(&error.code);
+                    // A rule of the whole names its field itself.
+                    let pointer = error.params.get("pointer").and_then(Value::as_str);
+                    let pointer = pointer.map_or_else(|| here.clone(), |p| format!("{root}{p}"));
+                    faults.push(Fault::new(pointer, detail));
+                }
+            }
+        }
+    }
+}
+
+/// A fault of a rule that concerns more than one field.
+pub fn rule(pointer: &str, message: &str) -> validator::ValidationError {
+    let mut error = validator::ValidationError::new("rule").with_message(message.to_owned().into());
+    error.params.insert("pointer".into(), json!(pointer));
+    error
+}
+
+/// Takes a value of a type that the document describes.
+///
+/// # Errors
+/// `invalid_request` with every fault.
+pub fn parse<T: DeserializeOwned + ToSchema + Validate>(value: Value, root: &str) -> ApiResult<T> {
+    let name = T::name();
+    let validator = compiled(&name, || schema_of(&name))?;
+    let mut faults = faults_of(validator, &value, root);
+    match serde_json::from_value::<T>(value) {
+        Ok(parsed) => {
+            if let Err(errors) = parsed.validate() {
+                rule_faults(&errors, root, &mut faults);
+            }
+            if faults.is_empty() { Ok(parsed) } else { Err(ApiError::invalid(faults)) }
+        }
+        Err(error) => {
+            if faults.is_empty() {
+                faults.push(Fault::new(root, error.to_string()));
+            }
+            Err(ApiError::invalid(faults))
+        }
+    }
+}
+
+/// A component of the document as a schema that stands by itself.
+fn schema_of(name: &str) -> Value {
+    let document = super::document_json();
+    json!({
+        "$ref": format!("#/components/schemas/{name}"),
+        "components": { "schemas": document["components"]["schemas"] },
+    })
+}
+
+/// A JSON body.
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned + ToSchema + Validate + 'static> FromRequest for Json<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, ApiResult<Self>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let value = json_body(request, payload);
+        Box::pin(async move { parse(value.await?, "").map(Json) })
+    }
+}
+
+/// A JSON body of fields to replace; those left out stay as they are, and null
+/// restores a field's default.
+pub struct Patch<T> {
+    /// The fields as they were given.
+    fields: Map<String, Value>,
+    whole: std::marker::PhantomData<T>,
+}
+
+impl<T: DeserializeOwned + ToSchema + Validate> Patch<T> {
+    /// What was stored, with these fields replaced.
+    ///
+    /// # Errors
+    /// `invalid_request` where the whole breaks a rule that no field breaks by itself.
+    pub fn onto(self, stored: Value) -> ApiResult<T> {
+        let Value::Object(mut whole) = stored else {
+            return Err(ApiError::new(Code::Internal));
+        };
+        whole.extend(self.fields);
+        parse(Value::Object(whole), "")
+    }
+}
+
+impl<T: DeserializeOwned + ToSchema + Validate + 'static> FromRequest for Patch<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, ApiResult<Self>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let value = json_body(request, payload);
+        Box::pin(async move {
+            let value = value.await?;
+            parse::<T>(value.clone(), "")?;
+            match value {
+                Value::Object(fields) => Ok(Self { fields, whole: std::marker::PhantomData }),
+                _ => Err(ApiError::new(Code::InvalidRequest)),
+            }
+        })
+    }
+}
+
+fn json_body(request: &HttpRequest, payload: &mut Payload) -> LocalBoxFuture<'static, ApiResult<Value>> {
+    let is_json = request.content_type().eq_ignore_ascii_case("application/json");
+    let payload = payload.take();
+    Box::pin(async move {
+        if !is_json {
+            return Err(ApiError::new(Code::UnsupportedMediaType));
+        }
+        let body = read_body(payload, BODY_BYTES_MAX).await?;
+        serde_json::from_slice(&body).map_err(|_| ApiError::new(Code::MalformedJson))
+    })
+}
+
+/// Reads a body of at most so many bytes.
+///
+/// # Errors
+/// `body_too_large` for a larger one, `malformed_json` for one that breaks off.
+pub async fn read_body(mut payload: Payload, bytes_max: usize) -> ApiResult<web::BytesMut> {
+    let mut body = web::BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| ApiError::new(Code::MalformedJson))?;
+        if body.len().saturating_add(chunk.len()) > bytes_max {
+            return Err(ApiError::new(Code::BodyTooLarge));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// A query string.
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned + IntoParams + Validate> FromRequest for Query<T> {
+    type Error = ApiError;
+    type Future = Ready<ApiResult<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(parse_query(request.query_string()).map(Query))
+    }
+}
+
+fn parse_query<T: DeserializeOwned + IntoParams + Validate>(query: &str) -> ApiResult<T> {
+    let parameters = T::into_params(|| None);
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for parameter in parameters {
+        let schema = serde_json::to_value(&parameter.schema).unwrap_or_default();
+        if matches!(parameter.required, utoipa::openapi::Required::True) {
+            required.push(parameter.name.clone());
+        }
+        properties.insert(parameter.name, schema);
+    }
+    let mut given = Map::new();
+    let mut faults = Vec::new();
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
+    for (name, text) in pairs {
+        let kind = properties.get(&name).map(|schema| schema["type"].to_string()).unwrap_or_default();
+        let value = match text.as_str() {
+            "true" if kind.contains("boolean") => json!(true),
+            "false" if kind.contains("boolean") => json!(false),
+            digits if kind.contains("integer") && digits.bytes().all(|b| b.is_ascii_digit()) => {
+                digits.parse::<i64>().map_or_else(|_| json!(digits), |number| json!(number))
+            }
+            text => json!(text),
+        };
+        if given.insert(name.clone(), value).is_some() {
+            faults.push(Fault::new(format!("?{name}"), "is given twice"));
+        }
+    }
+    let name = std::any::type_name::<T>();
+    let schema = || {
+        json!({
+            "type": "object", "properties": properties, "required": required,
+            "additionalProperties": false,
+            "components": { "schemas": super::document_json()["components"]["schemas"] },
+        })
+    };
+    let given = Value::Object(given);
+    faults.extend(faults_of(compiled(name, schema)?, &given, "?"));
+    for fault in &mut faults {
+        if fault.detail == "is not a known field" {
+            fault.detail = "is not a known query parameter".to_owned();
+        }
+    }
+    match serde_json::from_value::<T>(given) {
+        Ok(parsed) => {
+            if let Err(errors) = parsed.validate() {
+                let mut found = Vec::new();
+                rule_faults(&errors, "", &mut found);
+                faults.extend(
+                    found.into_iter().map(|f| Fault::new(f.pointer.replacen('/', "?", 1), f.detail)),
+                );
+            }
+            if faults.is_empty() { Ok(parsed) } else { Err(ApiError::invalid(faults)) }
+        }
+        Err(error) => {
+            if faults.is_empty() {
+                faults.push(Fault::new("?", error.to_string()));
+            }
+            Err(ApiError::invalid(faults))
+        }
+    }
+}
+
+/// No query string: any parameter is refused.
+pub struct NoQuery;
+
+impl FromRequest for NoQuery {
+    type Error = ApiError;
+    type Future = Ready<ApiResult<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let pairs: Vec<(String, String)> =
+            serde_urlencoded::from_str(request.query_string()).unwrap_or_default();
+        let faults: Vec<Fault> = pairs
+            .into_iter()
+            .map(|(name, _)| Fault::new(format!("?{name}"), "is not a known query parameter"))
+            .collect();
+        ready(if faults.is_empty() { Ok(Self) } else { Err(ApiError::invalid(faults)) })
+    }
+}
+
+/// The identifier in a path: one path parameter, whatever its name.
+pub struct Id<T>(pub T);
+
+impl<T: TryFrom<PathId>> FromRequest for Id<T> {
+    type Error = ApiError;
+    type Future = Ready<ApiResult<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let found = request.match_info().iter().next();
+        let fault = |name: &str| {
+            let detail = "must be 1 to 64 characters of A–Z a–z 0–9 . _ : -";
+            ApiError::invalid(vec![Fault::new(format!("{{{name}}}"), detail)])
+        };
+        ready(match found {
+            Some((name, text)) if is_id(text) => {
+                T::try_from(PathId(text.to_owned())).map(Id).map_err(|_| fault(name))
+            }
+            Some((name, _)) => Err(fault(name)),
+            None => Err(ApiError::new(Code::NotFound)),
+        })
+    }
+}
+
+/// A text from a path that follows the rule of identifiers.
+pub struct PathId(pub String);
+
+macro_rules! path_ids {
+    ($($name:ident)*) => {$(
+        impl TryFrom<PathId> for crate::domain::id::$name {
+            type Error = crate::domain::id::InvalidId;
+
+            fn try_from(id: PathId) -> Result<Self, Self::Error> {
+                Self::parse(&id.0)
+            }
+        }
+    )*};
+}
+
+path_ids! { CustomerId OrderId RefundId ActivityId TierCode }
+
+impl From<PathId> for String {
+    fn from(id: PathId) -> Self {
+        id.0
+    }
+}
+
+/// The `If-Match` header.
+pub struct IfMatchHeader(pub IfMatch);
+
+impl FromRequest for IfMatchHeader {
+    type Error = ApiError;
+    type Future = Ready<ApiResult<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let header = request.headers().get(header::IF_MATCH).and_then(|value| value.to_str().ok());
+        ready(Ok(Self(match header {
+            None => IfMatch::Absent,
+            Some("*") => IfMatch::Any,
+            // What is no version of ours matches none.
+            Some(list) => IfMatch::Versions(list.split(',').filter_map(version_of).collect()),
+        })))
+    }
+}
+
+/// The entity tag of a version.
+pub fn etag(version: i64) -> (header::HeaderName, String) {
+    (header::ETAG, format!("\"{version}\""))
+}
+
+fn version_of(tag: &str) -> Option<i64> {
+    tag.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok()
+}

@@ -1,0 +1,275 @@
+//! Many facts at once.
+
+use super::activities::ActivityIn;
+use super::auth::{Allowed, WriteFacts};
+use super::customers::CustomerIn;
+use super::extract::{NoQuery, parse, read_body};
+use super::wire;
+use super::orders::OrderIn;
+use super::problem::{ApiError, ApiResult, Code, Fault, Problem, TOKEN, problems};
+use super::refunds::RefundIn;
+use crate::db::{Db, orders};
+use crate::domain::id::{ActivityId, CustomerId, OrderId, RefundId, StoreId, is_id};
+use crate::workflow::facts::{Batch, Line, Stored, put_lines};
+use crate::workflow::memberships::program_of;
+use crate::db::programs::Hold;
+use crate::workflow::{self, Refusal};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, post, web};
+
+use futures_util::StreamExt;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, HashMap};
+use utoipa::ToSchema;
+
+/// The largest batch, in bytes.
+const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The most lines in a batch.
+const LINES_MAX: usize = 10_000;
+/// How many customers of a batch are worked on at once.
+const CUSTOMERS_AT_ONCE: usize = 64;
+
+/// What became of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LineStatus {
+    /// It is new.
+    Created,
+    /// It replaced what was stored.
+    Changed,
+    /// It was stored already, or what is stored is newer.
+    Unchanged,
+    /// It was not stored; `problem` says why.
+    Refused,
+}
+
+/// What became of one line of a batch.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct LineOut {
+    /// The line's number, from 1.
+    #[schema(examples(1))]
+    pub line: usize,
+    /// What became of it.
+    #[schema(inline)]
+    pub status: LineStatus,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FactsOut {
+    /// How many lines are new.
+    #[schema(examples(1))]
+    pub created: usize,
+    /// How many replaced what was stored.
+    #[schema(examples(0))]
+    pub changed: usize,
+    /// How many were stored already.
+    #[schema(examples(0))]
+    pub unchanged: usize,
+    /// How many were refused.
+    #[schema(examples(0))]
+    pub refused: usize,
+    /// A result for each line that is not empty, in their order.
+    pub results: Vec<LineOut>,
+}
+
+problems!(PostFactsProblems: TOKEN, &[
+    Code::UnsupportedMediaType, Code::BodyTooLarge, Code::InvalidRequest, Code::StoreNotSetUp,
+    Code::MalformedJson,
+]);
+
+/// Send many facts at once.
+///
+/// Each line (NDJSON) is one of `{"order": {"order_id": "o1", …}}`,
+/// `{"refund": {"refund_id": "r1", …}}`, `{"activity": {"activity_id": "a1", …}}`
+/// and `{"customer": {"customer_id": "c1", …}}`, with the fields that a PUT of
+/// the same takes, in any order; a refund's order may come in the same batch.
+/// Each line is stored or refused for itself, and each customer's membership
+/// is folded once. At most 10,000 lines and 8 MiB. Roles: `storefront`.
+#[utoipa::path(
+    tag = "Facts",
+    operation_id = "post_facts",
+    security(("token" = [])),
+    request_body(
+        content = String, content_type = "application/x-ndjson", description = "A fact on each line.",
+        example = json!("{\"order\": {\"order_id\": \"o1\", \"customer_id\": \"c1\", \"status\": \"completed\", \"total\": \"129.95\", \"currency\": \"GBP\", \"placed_at\": \"2024-06-01T09:58:00Z\", \"completed_at\": \"2024-06-01T10:00:00Z\"}}\n{\"refund\": {\"refund_id\": \"r1\", \"order_id\": \"o1\", \"amount\": \"12.75\", \"refunded_at\": \"2024-06-08T12:00:00Z\"}}\n"),
+    ),
+    responses((status = 200, description = "What became of each line.", body = FactsOut), PostFactsProblems),
+)]
+#[post("/v1/facts")]
+pub async fn post_facts(
+    allowed: Allowed<WriteFacts>,
+    _: NoQuery,
+    request: HttpRequest,
+    payload: web::Payload,
+    db: web::Data<Db>,
+) -> ApiResult<HttpResponse> {
+    if !request.content_type().eq_ignore_ascii_case("application/x-ndjson") {
+        return Err(ApiError::new(Code::UnsupportedMediaType));
+    }
+    let body = read_body(payload.into_inner(), BATCH_BYTES_MAX).await?;
+    let text = std::str::from_utf8(&body).map_err(|_| ApiError::new(Code::MalformedJson))?;
+    let lines: Vec<(usize, &str)> = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()).collect();
+    if lines.len() > LINES_MAX {
+        let detail = format!("a batch has at most {LINES_MAX} lines");
+        return Err(ApiError::invalid(vec![Fault::new("", detail)]));
+    }
+    let mut results: BTreeMap<usize, Result<Stored, ApiError>> = BTreeMap::new();
+    let mut parsed: Vec<(usize, Line)> = Vec::new();
+    for (number, line) in lines {
+        match parse_line(line) {
+            Ok(line) => parsed.push((number, line)),
+            Err(error) => {
+                results.insert(number, Err(error));
+            }
+        }
+    }
+    results.extend(record(&db, allowed.caller.store, parsed).await?);
+    Ok(HttpResponse::Ok().json(summary(results)))
+}
+
+/// Stores lines of any customers, each customer's together; a result for each.
+///
+/// # Errors
+/// What concerns all of them: the store, or the database.
+pub async fn record(
+    db: &Db,
+    store: StoreId,
+    lines: Vec<(usize, Line)>,
+) -> ApiResult<Vec<(usize, Result<Stored, ApiError>)>> {
+    let mut customer_of: HashMap<String, CustomerId> = HashMap::new();
+    for (_, line) in &lines {
+        if let Line::Order(order) = line {
+            customer_of.entry(order.id.to_string()).or_insert_with(|| order.customer.clone());
+        }
+    }
+    let unknown: Vec<String> = lines
+        .iter()
+        .filter_map(|(_, line)| match line {
+            Line::Refund(refund) => Some(refund.order.to_string()),
+            _ => None,
+        })
+        .collect();
+    let of_store = store.clone();
+    // What is stored outweighs what the batch says of an order's customer.
+    let known = db
+        .read(move |tx| {
+            program_of(tx, &of_store, Hold::Read)?;
+            Ok::<_, workflow::Error>(orders::customers_of(tx, &of_store, &unknown)?)
+        })
+        .await?;
+    for (order, customer) in known {
+        let customer = CustomerId::parse(&customer).map_err(|_| ApiError::new(Code::Internal))?;
+        customer_of.insert(order, customer);
+    }
+    let mut results = Vec::new();
+    let mut by_customer: BTreeMap<CustomerId, (Vec<usize>, Vec<Line>)> = BTreeMap::new();
+    for (number, line) in lines {
+        let customer = match &line {
+            Line::Customer(id, _) => Some(id.clone()),
+            Line::Order(order) => Some(order.customer.clone()),
+            Line::Points(points) => Some(points.customer.clone()),
+            Line::Refund(refund) => customer_of.get(refund.order.as_str()).cloned(),
+        };
+        match customer {
+            Some(customer) => {
+                let (numbers, lines) = by_customer.entry(customer).or_default();
+                numbers.push(number);
+                lines.push(line);
+            }
+            None => results.push((number, Err(Refusal::UnknownOrder.into()))),
+        }
+    }
+    let mut stored = futures_util::stream::iter(by_customer)
+        .map(|(customer, (numbers, lines))| {
+            let store = store.clone();
+            async move {
+                let count = numbers.len();
+                let batch = db
+                    .write(move |tx| put_lines(tx, &store, &customer, &lines, wire::now()))
+                    .await;
+                let outcomes: Vec<Result<Stored, ApiError>> = match batch {
+                    Ok(outcomes) | Err(Batch::NothingStored(outcomes)) => {
+                        outcomes.into_iter().map(|o| o.map_err(ApiError::from)).collect()
+                    }
+                    Err(Batch::Failed(error)) => vec![Err(ApiError::from(error)); count],
+                };
+                numbers.into_iter().zip(outcomes)
+            }
+        })
+        .buffer_unordered(CUSTOMERS_AT_ONCE);
+    while let Some(outcomes) = stored.next().await {
+        results.extend(outcomes);
+    }
+    Ok(results)
+}
+
+fn summary(results: BTreeMap<usize, Result<Stored, ApiError>>) -> FactsOut {
+    let mut out = FactsOut { created: 0, changed: 0, unchanged: 0, refused: 0, results: Vec::new() };
+    for (line, result) in results {
+        let (count, status) = match &result {
+            Ok(Stored::Created) => (&mut out.created, LineStatus::Created),
+            Ok(Stored::Changed) => (&mut out.changed, LineStatus::Changed),
+            Ok(Stored::Unchanged) => (&mut out.unchanged, LineStatus::Unchanged),
+            Err(_) => (&mut out.refused, LineStatus::Refused),
+        };
+        *count = count.saturating_add(1);
+        let problem = result.err().map(|error| error.problem());
+        out.results.push(LineOut { line, status, problem });
+    }
+    out
+}
+
+/// The fact that a line states.
+fn parse_line(line: &str) -> ApiResult<Line> {
+    let value: Value = serde_json::from_str(line).map_err(|_| ApiError::new(Code::MalformedJson))?;
+    let wrong_shape = || {
+        let detail = "must be an object with one field: order, refund, activity or customer";
+        ApiError::invalid(vec![Fault::new("", detail)])
+    };
+    let Value::Object(object) = value else { return Err(wrong_shape()) };
+    let mut fields = object.into_iter();
+    let (Some((kind, Value::Object(fact))), None) = (fields.next(), fields.next()) else {
+        return Err(wrong_shape());
+    };
+    let root = format!("/{kind}");
+    let invalid = |field: &str| {
+        let detail = "must be 1 to 64 characters of A–Z a–z 0–9 . _ : -";
+        ApiError::invalid(vec![Fault::new(format!("{root}/{field}"), detail)])
+    };
+    match kind.as_str() {
+        "order" => {
+            let (id, body) = take_id(fact, &root, "order_id")?;
+            let id = OrderId::parse(&id).map_err(|_| invalid("order_id"))?;
+            Ok(Line::Order(parse::<OrderIn>(body, &root)?.into_order(id)?))
+        }
+        "refund" => {
+            let (id, body) = take_id(fact, &root, "refund_id")?;
+            let id = RefundId::parse(&id).map_err(|_| invalid("refund_id"))?;
+            Ok(Line::Refund(parse::<RefundIn>(body, &root)?.into_refund(id)?))
+        }
+        "activity" => {
+            let (id, body) = take_id(fact, &root, "activity_id")?;
+            let id = ActivityId::parse(&id).map_err(|_| invalid("activity_id"))?;
+            Ok(Line::Points(parse::<ActivityIn>(body, &root)?.into_points(id)?))
+        }
+        "customer" => {
+            let (id, body) = take_id(fact, &root, "customer_id")?;
+            let id = CustomerId::parse(&id).map_err(|_| invalid("customer_id"))?;
+            Ok(Line::Customer(id, Box::new(parse::<CustomerIn>(body, &root)?.into_profile())))
+        }
+        _ => Err(wrong_shape()),
+    }
+}
+
+fn take_id(mut fact: Map<String, Value>, root: &str, field: &str) -> ApiResult<(String, Value)> {
+    let fault = |detail: &str| ApiError::invalid(vec![Fault::new(format!("{root}/{field}"), detail)]);
+    match fact.remove(field) {
+        Some(Value::String(id)) if is_id(&id) => Ok((id, Value::Object(fact))),
+        Some(_) => Err(fault("must be 1 to 64 characters of A–Z a–z 0–9 . _ : -")),
+        None => Err(fault("is required")),
+    }
+}

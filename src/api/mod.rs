@@ -1,0 +1,150 @@
+//! The HTTP API: wire types, handlers, extractors. Knows no diesel and no rules.
+
+pub mod activities;
+pub mod auth;
+pub mod customers;
+pub mod extract;
+pub mod facts;
+pub mod health;
+pub mod memberships;
+pub mod orders;
+pub mod problem;
+pub mod program;
+pub mod refunds;
+pub mod tiers;
+pub mod wire;
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use problem::{ApiError, Code};
+use serde_json::Value;
+use std::sync::OnceLock;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, ServerBuilder, tag::TagBuilder};
+use utoipa_actix_web::AppExt;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+const DESCRIPTION: &str = "\
+How should we treat this customer? A shop's backend sends Accolade its customers, orders and refunds; \
+Accolade moves customers through VIP tiers and tells everyone where a customer stands.
+
+**Tokens.** Every operation under `/v1` wants `Authorization: Bearer TOKEN`. A token names its store and \
+its role; nothing crosses stores, and another store's thing looks exactly like an absent one.
+
+**Formats.** Amounts are decimal strings (`\"129.95\"`) in the program's currency, instants are RFC 3339, \
+identifiers are the caller's own. Unknown fields and query parameters are refused.
+
+**Problems.** Errors are `application/problem+json` with a stable `code`. 400 and 422 are for what the \
+request alone shows, with all faults at once; 409 is for what depends on stored state or on the clock. \
+Any operation can answer 500 `internal` and 503 `unavailable` (try again after `Retry-After`).
+
+**Paging.** Lists take `limit` and `cursor`, and answer `next_cursor`. \
+**Versions.** What can change has an `ETag`; `If-Match` makes a change only if it is still that version.";
+
+/// Every operation, each by its own path attribute, so that what is served and
+/// what is documented are one list.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .service(customers::put_customer)
+        .service(customers::patch_customer)
+        .service(customers::get_customer)
+        .service(customers::delete_customer)
+        .service(customers::list_customers)
+        .service(orders::put_order)
+        .service(orders::get_order)
+        .service(orders::list_orders)
+        .service(orders::list_customer_orders)
+        .service(refunds::put_refund)
+        .service(refunds::get_refund)
+        .service(refunds::list_customer_refunds)
+        .service(activities::put_activity)
+        .service(activities::get_activity)
+        .service(activities::list_customer_activities)
+        .service(facts::post_facts)
+        .service(program::patch_program)
+        .service(program::get_program)
+        .service(program::list_program_revisions)
+        .service(program::pause_program)
+        .service(program::resume_program)
+        .service(program::get_recalculation)
+        .service(tiers::list_tiers)
+        .service(tiers::put_tiers)
+        .service(tiers::get_tier)
+        .service(tiers::put_tier)
+        .service(tiers::delete_tier)
+        .service(memberships::get_membership)
+        .service(memberships::explain_membership)
+        .service(memberships::recalculate_membership)
+        .service(health::get_health)
+        .service(health::get_readiness);
+}
+
+/// The OpenAPI document of what is served.
+pub fn document() -> OpenApi {
+    let (_, served) =
+        actix_web::App::new().into_utoipa_app().configure(routes).split_for_parts();
+    let tag = |name: &str, description: &str| TagBuilder::new().name(name).description(Some(description)).build();
+    let info = InfoBuilder::new()
+        .title("Accolade")
+        .description(Some(DESCRIPTION))
+        .version(env!("CARGO_PKG_VERSION"))
+        .license(Some(LicenseBuilder::new().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build()))
+        .build();
+    let mut components = served.components.unwrap_or_default();
+    components.schemas.insert(
+        "Problem".to_owned(),
+        <problem::Problem as utoipa::PartialSchema>::schema(),
+    );
+    components.schemas.insert(
+        "Fault".to_owned(),
+        <problem::Fault as utoipa::PartialSchema>::schema(),
+    );
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .description(Some("A token as `accolade token` prints it: HS256, with `iss` and `aud` \"accolade\", `sub`, `store`, `role` and `exp`."))
+        .build();
+    components.add_security_scheme("token", SecurityScheme::Http(bearer));
+    OpenApiBuilder::new()
+        .info(info)
+        .servers(Some([ServerBuilder::new().url("/").build()]))
+        .tags(Some([
+            tag("Customers", "What the shop says of its customers."),
+            tag("Facts", "What happened: orders, refunds and activities, under ids that the shop chose."),
+            tag("Memberships", "Where customers stand, and why."),
+            tag("Program", "The program's settings, and how they change."),
+            tag("Tiers", "The ladder that customers climb."),
+            tag("Operation", "For those who run the service."),
+        ]))
+        .paths(served.paths)
+        .components(Some(components))
+        .build()
+}
+
+/// The document as JSON, made once.
+pub fn document_json() -> &'static Value {
+    static DOCUMENT: OnceLock<Value> = OnceLock::new();
+    DOCUMENT.get_or_init(|| serde_json::to_value(document()).unwrap_or_default())
+}
+
+/// Answers what no route takes: 405 where the path has other methods, else 404.
+pub async fn unknown_route(request: HttpRequest) -> HttpResponse {
+    let mut methods: Vec<String> = Vec::new();
+    if let Some(paths) = document_json()["paths"].as_object() {
+        for (pattern, item) in paths {
+            if actix_web::dev::ResourceDef::new(pattern.as_str()).is_match(request.path()) {
+                methods.extend(
+                    item.as_object().into_iter().flatten().map(|(method, _)| method.to_uppercase()),
+                );
+            }
+        }
+    }
+    if methods.is_empty() {
+        return ApiError::new(Code::NotFound).error_response();
+    }
+    let mut response = ApiError::new(Code::MethodNotAllowed).error_response();
+    if let Ok(allow) = header::HeaderValue::from_str(&methods.join(", ")) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}

@@ -1,0 +1,322 @@
+//! What is answered when something is not done: `application/problem+json`
+//! (RFC 9457) with a stable code, and for bad input every fault at once.
+
+use crate::db;
+use crate::domain::change::Refused;
+use crate::workflow::{self, Refusal};
+use actix_web::body::BoxBody;
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+
+/// The whole table of codes: each with its status and what it means. A code
+/// stands for one cause and is never used for another.
+macro_rules! codes {
+    ($($name:ident $code:literal $status:ident $meaning:literal;)*) => {
+        /// The code of a problem: one for each cause.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        #[expect(missing_docs, reason = "each says what it means in `meaning`")]
+        pub enum Code { $($name,)* }
+
+        impl Code {
+            /// The word that stands in an answer.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The HTTP status that goes with it.
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)* }
+            }
+
+            /// What it means, in a sentence.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$name => $meaning,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    MalformedJson "malformed_json" BAD_REQUEST "The body is no JSON.";
+    Unauthorized "unauthorized" UNAUTHORIZED "There is no valid token.";
+    Forbidden "forbidden" FORBIDDEN "The token's role may not do this.";
+    NotFound "not_found" NOT_FOUND "There is no such thing in this store.";
+    MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "The path has other methods.";
+    CustomerErased "customer_erased" GONE "The customer was erased; their facts still count.";
+    PreconditionFailed "precondition_failed" PRECONDITION_FAILED "The resource is no longer the version that `If-Match` names.";
+    BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE "The body is larger than this operation takes.";
+    UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body is of another media type than this operation takes.";
+    InvalidRequest "invalid_request" UNPROCESSABLE_ENTITY "The request breaks rules that it shows by itself; `errors` lists all of them.";
+    StoreNotSetUp "store_not_set_up" CONFLICT "The store has no program yet: an administrator sets it up with `PATCH /v1/program`.";
+    CurrencyMissing "currency_missing" CONFLICT "The first settings of a store name its currency.";
+    TooFarAhead "too_far_ahead" CONFLICT "An instant lies more than 24 hours ahead of the clock.";
+    CurrencyMismatch "currency_mismatch" CONFLICT "The program's amounts are in another currency.";
+    AmountNotInCurrency "amount_not_in_currency" CONFLICT "The amount has more decimals than the program's currency, or is too large for it.";
+    ThresholdNotInUnit "threshold_not_in_unit" CONFLICT "The threshold is no amount of the program's currency, or no whole number of orders or points.";
+    UnknownOrder "unknown_order" CONFLICT "The refund's order is unknown: send the order, then the refund again.";
+    RefundExceedsOrder "refund_exceeds_order" CONFLICT "The refunds of an order never exceed its total.";
+    TotalBelowRefunds "total_below_refunds" CONFLICT "An order's total never falls below its refunds.";
+    OrderCustomerFixed "order_customer_fixed" CONFLICT "An order never changes its customer.";
+    RefundImmutable "refund_immutable" CONFLICT "The refund is stored with another order, amount or instant, and never changes.";
+    ActivityFixed "activity_fixed" CONFLICT "An activity never changes its customer nor its kind.";
+    LadderInvalid "ladder_invalid" CONFLICT "Together with the other tiers, ranks and thresholds would no longer rise together.";
+    CurrencyFixed "currency_fixed" CONFLICT "The currency is fixed once the store has facts.";
+    EntryMethodNeedsLadder "entry_method_needs_ladder" CONFLICT "Once the store has facts and tiers, a new entry method comes with its ladder (`PUT /v1/tiers`); without facts, the thresholds have to be whole numbers.";
+    TierLeavesLadder "tier_leaves_ladder" CONFLICT "Once the store has facts, a tier's code never leaves the ladder; a threshold of null retires it.";
+    LadderComesWhole "ladder_comes_whole" CONFLICT "Once the store has facts, the first ladder comes whole (`PUT /v1/tiers`).";
+    EffectiveFromInFuture "effective_from_in_future" CONFLICT "A change holds from now on or from an earlier instant.";
+    RetentionNeedsCommonPeriods "retention_needs_common_periods" CONFLICT "`reset_each_period` goes with `calendar_year`, or `rolling` with the anchor `program_start`, only.";
+    AlreadyPaused "already_paused" CONFLICT "The program is paused already.";
+    NotPaused "not_paused" CONFLICT "The program is not paused.";
+    PausesOverlap "pauses_overlap" CONFLICT "The instant lies before the last pause began or ended.";
+    RecalculationRunning "recalculation_running" CONFLICT "One recalculation at a time: try again when it has finished.";
+    FigureOverflow "figure_overflow" CONFLICT "A total of the customer would exceed what 64 bits can hold.";
+    Internal "internal" INTERNAL_SERVER_ERROR "Something went wrong here; the log says what.";
+    Unavailable "unavailable" SERVICE_UNAVAILABLE "The database can't be reached, or too much waits already: try again.";
+}
+
+impl From<&Refusal> for Code {
+    fn from(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::StoreNotSetUp => Self::StoreNotSetUp,
+            Refusal::CurrencyMissing => Self::CurrencyMissing,
+            Refusal::NotFound(_) => Self::NotFound,
+            Refusal::CustomerErased => Self::CustomerErased,
+            Refusal::TooFarAhead(_) => Self::TooFarAhead,
+            Refusal::CurrencyMismatch(_) => Self::CurrencyMismatch,
+            Refusal::InvalidAmount(_) => Self::AmountNotInCurrency,
+            Refusal::InvalidThreshold(_) => Self::ThresholdNotInUnit,
+            Refusal::UnknownOrder => Self::UnknownOrder,
+            Refusal::RefundExceedsOrder => Self::RefundExceedsOrder,
+            Refusal::TotalBelowRefunds => Self::TotalBelowRefunds,
+            Refusal::OrderCustomerFixed => Self::OrderCustomerFixed,
+            Refusal::RefundImmutable => Self::RefundImmutable,
+            Refusal::ActivityFixed => Self::ActivityFixed,
+            Refusal::InvalidLadder(_) => Self::LadderInvalid,
+            Refusal::RecalculationRunning => Self::RecalculationRunning,
+            Refusal::FigureOverflow => Self::FigureOverflow,
+            Refusal::PreconditionFailed => Self::PreconditionFailed,
+            Refusal::Program(refused) => match refused {
+                Refused::CurrencyFixed => Self::CurrencyFixed,
+                Refused::EntryMethodNeedsLadder | Refused::ThresholdNotWhole(_) => {
+                    Self::EntryMethodNeedsLadder
+                }
+                Refused::TierLeaves(_) => Self::TierLeavesLadder,
+                Refused::LadderComesWhole => Self::LadderComesWhole,
+                Refused::EffectiveFromInFuture => Self::EffectiveFromInFuture,
+                Refused::Rules(_) => Self::RetentionNeedsCommonPeriods,
+                Refused::AlreadyPaused => Self::AlreadyPaused,
+                Refused::NotPaused => Self::NotPaused,
+                Refused::PausesOverlap => Self::PausesOverlap,
+                Refused::Program(_) => Self::Internal,
+            },
+        }
+    }
+}
+
+/// One fault of a request.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+pub struct Fault {
+    /// Where it is: a JSON pointer into the body (`/total`), the name of a
+    /// query parameter (`?limit`) or of a path parameter (`{order_id}`).
+    #[schema(examples("/total"))]
+    pub pointer: String,
+    /// The rule that it breaks.
+    #[schema(examples("has more decimals than GBP has (2)"))]
+    pub detail: String,
+}
+
+impl Fault {
+    /// A fault at a place.
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), detail: detail.into() }
+    }
+}
+
+/// Why something was not done (RFC 9457).
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Problem {
+    /// Always `about:blank`: the code says what kind of problem it is.
+    #[serde(rename = "type")]
+    #[schema(examples("about:blank"))]
+    pub kind: &'static str,
+    /// The HTTP status in words.
+    #[schema(examples("Unprocessable Entity"))]
+    pub title: String,
+    /// The HTTP status.
+    #[schema(examples(422))]
+    pub status: u16,
+    /// The cause, as a word that never changes.
+    #[schema(examples("invalid_request"))]
+    pub code: &'static str,
+    /// The cause, as a sentence for people.
+    #[schema(examples("The request breaks rules that it shows by itself; `errors` lists all of them."))]
+    pub detail: String,
+    /// Of a request that breaks rules: all that is wrong with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<Fault>,
+}
+
+/// A problem on its way to the caller.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    code: Code,
+    detail: String,
+    faults: Vec<Fault>,
+}
+
+/// What a handler answers.
+pub type ApiResult<T> = Result<T, ApiError>;
+
+impl ApiError {
+    /// A problem that its code says all of.
+    pub fn new(code: Code) -> Self {
+        Self { code, detail: code.meaning().to_owned(), faults: Vec::new() }
+    }
+
+    /// A request that breaks rules.
+    pub fn invalid(mut faults: Vec<Fault>) -> Self {
+        faults.sort();
+        faults.dedup();
+        Self { faults, ..Self::new(Code::InvalidRequest) }
+    }
+
+    /// The problem's code.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The answer's body.
+    pub fn problem(&self) -> Problem {
+        let status = self.code.status();
+        Problem {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or_default().to_owned(),
+            status: status.as_u16(),
+            code: self.code.as_str(),
+            detail: self.detail.clone(),
+            errors: self.faults.clone(),
+        }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let code = Code::from(&refusal);
+        Self { code, detail: refusal.to_string(), faults: Vec::new() }
+    }
+}
+
+impl From<db::Error> for ApiError {
+    fn from(error: db::Error) -> Self {
+        // Causes are for the log, never for the caller.
+        match error {
+            db::Error::Overloaded | db::Error::Unavailable(_) => {
+                tracing::warn!(%error, "the database is not available");
+                Self::new(Code::Unavailable)
+            }
+            _ => {
+                tracing::error!(%error, "the database failed");
+                Self::new(Code::Internal)
+            }
+        }
+    }
+}
+
+impl From<workflow::Error> for ApiError {
+    fn from(error: workflow::Error) -> Self {
+        match error {
+            workflow::Error::Refused(refusal) => refusal.into(),
+            workflow::Error::Db(error) => error.into(),
+        }
+    }
+}
+
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        let mut response = HttpResponse::build(self.code.status());
+        match self.code {
+            Code::Unauthorized => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            }
+            Code::Unavailable => {
+                response.insert_header((header::RETRY_AFTER, "1"));
+            }
+            _ => {}
+        }
+        let body = serde_json::to_string(&self.problem()).unwrap_or_default();
+        response.content_type("application/problem+json").body(body)
+    }
+}
+
+/// The OpenAPI responses of problems, those of one status together.
+pub fn document(codes: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in codes.iter().copied().flatten() {
+        by_status.entry(code.status().as_u16()).or_default().push(*code);
+    }
+    by_status
+        .into_iter()
+        .map(|(status, mut codes)| {
+            codes.sort();
+            codes.dedup();
+            let lines: Vec<String> =
+                codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.meaning())).collect();
+            let examples = codes.iter().map(|code| {
+                let example = serde_json::to_value(ApiError::new(*code).problem()).ok();
+                (code.as_str(), utoipa::openapi::example::ExampleBuilder::new().value(example).build())
+            });
+            let content = ContentBuilder::new()
+                .schema(Some(Ref::from_schema_name("Problem")))
+                .examples_from_iter(examples)
+                .build();
+            let response = ResponseBuilder::new()
+                .description(lines.join("\n\n"))
+                .content("application/problem+json", content)
+                .build();
+            (status.to_string(), RefOr::T(response))
+        })
+        .collect()
+}
+
+/// The problems of every operation that wants a token.
+pub const TOKEN: &[Code] = &[Code::Unauthorized, Code::Forbidden];
+/// The problems of every operation with a JSON body.
+pub const BODY: &[Code] = &[
+    Code::MalformedJson,
+    Code::UnsupportedMediaType,
+    Code::BodyTooLarge,
+    Code::InvalidRequest,
+];
+
+/// Names what an operation can answer besides what it is for.
+macro_rules! problems {
+    ($(#[$doc:meta])* $name:ident: $($group:expr),+) => {
+        $(#[$doc])*
+        struct $name;
+
+        impl utoipa::IntoResponses for $name {
+            fn responses() -> std::collections::BTreeMap<
+                String,
+                utoipa::openapi::RefOr<utoipa::openapi::Response>,
+            > {
+                $crate::api::problem::document(&[$($group),+])
+            }
+        }
+    };
+}
+pub(crate) use problems;

@@ -1,0 +1,767 @@
+//! The program: its settings, revisions, pauses and recalculations.
+
+use super::auth::{Allowed, Caller, ReadOne, WriteProgram};
+use super::extract::{Id, IfMatchHeader, NoQuery, Patch, Query, etag, rule};
+use super::problem::{ApiError, ApiResult, BODY, Code, TOKEN, problems};
+use super::refunds::PageQuery;
+use super::tiers::TierOut;
+use super::wire::{self, At, LIMIT_DEFAULT};
+use crate::db::page::Seek;
+use crate::db::programs::{self, Hold, ProgramRecord, RevisionRecord};
+use crate::db::recalculations::{self, RecalculationRow};
+use crate::db::{Db, Tx, instant, maybe_instant};
+use crate::domain::change::{EffectiveFrom, Refused, Settings, convert_ladder, pause, resume};
+use crate::domain::money::Currency;
+use crate::domain::period::{Anchor, MONTHS_MAX, ProgressReset};
+use crate::domain::program::{EntryMethod, Program, Rules, TierRetention};
+use crate::domain::tier::Ladder;
+use crate::domain::words::word;
+use crate::domain::{Instant, change};
+use crate::workflow::memberships::program_of;
+use crate::workflow::programs::{Changed, Context, Current, Options, change_pauses, change_settings};
+use crate::workflow::{self, Refusal, recalculation};
+use actix_web::{HttpResponse, get, patch, post, web};
+use chrono::{DateTime, NaiveDate, SubsecRound};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::time::{Duration, Instant as Clock};
+use utoipa::{IntoParams, ToSchema};
+use validator::{Validate, ValidationError};
+
+/// How long a request works on the recalculation that it made necessary before
+/// it leaves the rest to the background.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The program's settings. Every field may be left out; null restores its default.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+#[validate(schema(function = "program_rules"))]
+pub struct ProgramIn {
+    /// What the shop calls its program; "VIP" by default.
+    #[serde(default)]
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$", examples("VIP"))]
+    name: Option<String>,
+    /// The currency of every amount (ISO 4217). Has to be given once; fixed once there are facts.
+    #[serde(default)]
+    #[validate(custom(function = "is_currency"))]
+    #[schema(pattern = "^[A-Z]{3}$", format = "iso-4217", examples("GBP"))]
+    currency: Option<String>,
+    /// The IANA time zone whose midnights are the boundaries of periods; "UTC" by default.
+    #[serde(default)]
+    #[validate(custom(function = "is_time_zone"))]
+    #[schema(format = "iana-time-zone", max_length = 64, examples("Europe/London"))]
+    time_zone: Option<String>,
+    /// From which date on activity counts; today by default.
+    #[serde(default)]
+    #[schema(examples("2009-12-01"))]
+    start_date: Option<NaiveDate>,
+    /// What thresholds are measured against; `amount_spent` by default.
+    #[serde(default)]
+    entry_method: Option<EntryMethodWire>,
+    /// When progress starts again at zero; `never` by default. Replaced whole.
+    #[serde(default)]
+    progress_reset: Option<ProgressResetWire>,
+    /// What becomes of a tier when a period ends; `permanent` by default.
+    #[serde(default)]
+    tier_retention: Option<TierRetentionWire>,
+    /// Points that an order earns by unit of its net total; "1" by default.
+    #[serde(default)]
+    #[schema(pattern = r"^[0-9]{1,7}(\.[0-9]{1,6})?$", format = "points-rate", examples("1"))]
+    #[validate(custom(function = "is_rate"))]
+    points_per_unit: Option<String>,
+    /// How many days a designation is kept after a subscription was cancelled; 90 by default.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 3650, examples(90))]
+    grace_days: Option<u32>,
+}
+
+/// What thresholds are measured against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryMethodWire {
+    /// Money spent, less refunds.
+    AmountSpent,
+    /// Orders placed and completed.
+    OrdersPlaced,
+    /// Points earned.
+    PointsEarned,
+}
+
+/// What becomes of a tier when a period ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TierRetentionWire {
+    /// A tier once reached is kept for good.
+    Permanent,
+    /// Who has not reached the top tier in the period falls to the entry tier.
+    ResetEachPeriod,
+}
+
+/// When progress starts again at zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ProgressResetWire {
+    /// It never does.
+    Never,
+    /// At the start of each calendar year.
+    CalendarYear,
+    /// Every so many months, counted from an anchor.
+    Rolling {
+        /// How many months a period has.
+        #[schema(minimum = 1, maximum = 120, examples(12))]
+        months: u32,
+        /// What they are counted from.
+        anchor: AnchorWire,
+    },
+}
+
+/// What the months of rolling periods are counted from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AnchorWire {
+    /// The customer's enrolment.
+    Enrolment,
+    /// When the customer first held a tier; no period ends before.
+    FirstTier,
+    /// The program's start date, the same for everyone.
+    ProgramStart,
+}
+
+impl From<EntryMethodWire> for EntryMethod {
+    fn from(wire: EntryMethodWire) -> Self {
+        match wire {
+            EntryMethodWire::AmountSpent => Self::AmountSpent,
+            EntryMethodWire::OrdersPlaced => Self::OrdersPlaced,
+            EntryMethodWire::PointsEarned => Self::PointsEarned,
+        }
+    }
+}
+
+impl From<EntryMethod> for EntryMethodWire {
+    fn from(method: EntryMethod) -> Self {
+        match method {
+            EntryMethod::AmountSpent => Self::AmountSpent,
+            EntryMethod::OrdersPlaced => Self::OrdersPlaced,
+            EntryMethod::PointsEarned => Self::PointsEarned,
+        }
+    }
+}
+
+impl From<ProgressResetWire> for ProgressReset {
+    fn from(wire: ProgressResetWire) -> Self {
+        match wire {
+            ProgressResetWire::Never => Self::Never,
+            ProgressResetWire::CalendarYear => Self::CalendarYear,
+            ProgressResetWire::Rolling { months, anchor } => {
+                let anchor = match anchor {
+                    AnchorWire::Enrolment => Anchor::Enrolment,
+                    AnchorWire::FirstTier => Anchor::FirstTier,
+                    AnchorWire::ProgramStart => Anchor::ProgramStart,
+                };
+                Self::Rolling { months, anchor }
+            }
+        }
+    }
+}
+
+impl From<ProgressReset> for ProgressResetWire {
+    fn from(reset: ProgressReset) -> Self {
+        match reset {
+            ProgressReset::Never => Self::Never,
+            ProgressReset::CalendarYear => Self::CalendarYear,
+            ProgressReset::Rolling { months, anchor } => {
+                let anchor = match anchor {
+                    Anchor::Enrolment => AnchorWire::Enrolment,
+                    Anchor::FirstTier => AnchorWire::FirstTier,
+                    Anchor::ProgramStart => AnchorWire::ProgramStart,
+                };
+                Self::Rolling { months, anchor }
+            }
+        }
+    }
+}
+
+impl From<TierRetentionWire> for TierRetention {
+    fn from(wire: TierRetentionWire) -> Self {
+        match wire {
+            TierRetentionWire::Permanent => Self::Permanent,
+            TierRetentionWire::ResetEachPeriod => Self::ResetEachPeriod,
+        }
+    }
+}
+
+fn is_currency(code: &str) -> Result<(), ValidationError> {
+    let error = || ValidationError::new("currency").with_message("is no currency of ISO 4217".into());
+    Currency::parse(code).map(|_| ()).ok_or_else(error)
+}
+
+fn is_time_zone(name: &str) -> Result<(), ValidationError> {
+    let error = |_| {
+        let message = "is no IANA time zone such as \"Europe/London\"";
+        ValidationError::new("time_zone").with_message(message.into())
+    };
+    name.parse::<Tz>().map(|_| ()).map_err(error)
+}
+
+fn is_rate(rate: &str) -> Result<(), ValidationError> {
+    let is_fine = rate
+        .parse::<rust_decimal::Decimal>()
+        .is_ok_and(|rate| rate <= crate::domain::program::POINTS_PER_UNIT_MAX);
+    let error = || ValidationError::new("rate").with_message("must be at most 1000000".into());
+    if is_fine { Ok(()) } else { Err(error()) }
+}
+
+fn program_rules(program: &ProgramIn) -> Result<(), ValidationError> {
+    let (Some(retention), Some(reset)) = (program.tier_retention, program.progress_reset) else {
+        return Ok(());
+    };
+    if let ProgressResetWire::Rolling { months, .. } = reset
+        && !(1..=MONTHS_MAX).contains(&months)
+    {
+        return Err(rule("/progress_reset/months", "must be 1 to 120"));
+    }
+    let rules = Rules {
+        entry_method: EntryMethod::AmountSpent,
+        progress_reset: reset.into(),
+        tier_retention: retention.into(),
+        points_per_unit: rust_decimal::Decimal::ONE,
+        ladder: Ladder::default(),
+    };
+    rules.check().map_err(|error| rule("/tier_retention", &error.to_string()))
+}
+
+impl ProgramIn {
+    /// The settings that this states in full, over a ladder.
+    fn into_settings(self, ladder: Ladder, now: Instant) -> workflow::Result<Settings> {
+        let time_zone = self.time_zone.as_deref().and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
+        let currency = self.currency.as_deref().and_then(Currency::parse);
+        let rate = self.points_per_unit.as_deref().and_then(|text| text.parse().ok());
+        let today = now.with_timezone(&time_zone).date_naive();
+        Ok(Settings {
+            name: self.name.unwrap_or_else(|| "VIP".to_owned()),
+            currency: currency.ok_or(Refusal::CurrencyMissing)?,
+            time_zone,
+            start_date: self.start_date.unwrap_or(today),
+            grace_days: self.grace_days.unwrap_or(90),
+            rules: Rules {
+                entry_method: self.entry_method.map_or(EntryMethod::AmountSpent, EntryMethod::from),
+                progress_reset: self.progress_reset.map_or(ProgressReset::Never, ProgressReset::from),
+                tier_retention: self.tier_retention.map_or(TierRetention::Permanent, TierRetention::from),
+                points_per_unit: rate.unwrap_or(rust_decimal::Decimal::ONE),
+                ladder,
+            },
+        })
+    }
+}
+
+/// The program as it is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProgramOut {
+    /// What the shop calls its program.
+    #[schema(examples("VIP"))]
+    pub name: String,
+    /// The currency of every amount.
+    #[schema(examples("GBP"))]
+    pub currency: String,
+    /// The IANA time zone whose midnights are the boundaries of periods.
+    #[schema(examples("Europe/London"))]
+    pub time_zone: String,
+    /// From which date on activity counts.
+    #[schema(examples("2009-12-01"))]
+    pub start_date: NaiveDate,
+    /// The newest rules.
+    #[serde(flatten)]
+    pub rules: RulesOut,
+    /// How many days a designation is kept after a subscription was cancelled.
+    #[schema(examples(90))]
+    pub grace_days: u32,
+    /// Since when the program is paused; null while it runs.
+    #[schema(required)]
+    pub paused_since: Option<At>,
+    /// The number of the newest revision.
+    #[schema(examples(1))]
+    pub revision: i64,
+    /// The recalculation that a change made necessary: this one's, or the one
+    /// that still runs; null where there is none.
+    #[schema(required)]
+    pub recalculation: Option<RecalculationOut>,
+}
+
+/// What revisions change, but for the tiers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RulesOut {
+    /// What thresholds are measured against.
+    #[schema(examples("amount_spent"))]
+    pub entry_method: String,
+    /// When progress starts again at zero.
+    pub progress_reset: ProgressResetWire,
+    /// What becomes of a tier when a period ends.
+    #[schema(examples("permanent"))]
+    pub tier_retention: String,
+    /// Points that an order earns by unit of its net total.
+    #[schema(examples("1"))]
+    pub points_per_unit: String,
+}
+
+impl From<&Rules> for RulesOut {
+    fn from(rules: &Rules) -> Self {
+        Self {
+            entry_method: word(&EntryMethod::WORDS, &rules.entry_method).to_owned(),
+            progress_reset: rules.progress_reset.into(),
+            tier_retention: word(&TierRetention::WORDS, &rules.tier_retention).to_owned(),
+            points_per_unit: rules.points_per_unit.to_string(),
+        }
+    }
+}
+
+impl ProgramOut {
+    fn new(program: &Program, recalculation: Option<RecalculationOut>) -> Self {
+        Self {
+            name: program.name.clone(),
+            currency: program.currency.code().to_owned(),
+            time_zone: program.time_zone.name().to_owned(),
+            start_date: program.start_date,
+            rules: RulesOut::from(program.latest()),
+            grace_days: program.grace_days,
+            paused_since: program
+                .pauses()
+                .last()
+                .filter(|pause| pause.until.is_none())
+                .map(|pause| At(pause.from)),
+            revision: program.revisions().last().map_or(0, |revision| revision.number),
+            recalculation,
+        }
+    }
+}
+
+/// What a PUT of the whole program would state: the ground of a PATCH.
+fn to_input(program: &Program) -> serde_json::Value {
+    let rules = RulesOut::from(program.latest());
+    json!({
+        "name": program.name, "currency": program.currency.code(),
+        "time_zone": program.time_zone.name(), "start_date": program.start_date,
+        "entry_method": rules.entry_method, "progress_reset": rules.progress_reset,
+        "tier_retention": rules.tier_retention, "points_per_unit": rules.points_per_unit,
+        "grace_days": program.grace_days,
+    })
+}
+
+/// A recalculation of everyone.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RecalculationOut {
+    /// The recalculation's identifier.
+    #[schema(examples("0190a0c8-7e4e-7c3b-9d2f-0a1b2c3d4e5f"))]
+    pub recalculation_id: String,
+    /// `running`, `completed` or `failed`.
+    #[schema(examples("completed"))]
+    pub state: String,
+    /// Why it failed.
+    #[schema(required)]
+    pub failure: Option<String>,
+    /// Whether it only says what it would do.
+    #[schema(examples(false))]
+    pub dry_run: bool,
+    /// Whether it drops achievements that the facts don't bear out.
+    #[schema(examples(false))]
+    pub allow_downgrades: bool,
+    /// When it began.
+    pub started_at: At,
+    /// When it ended; null while it runs.
+    #[schema(required)]
+    pub finished_at: Option<At>,
+    /// How many customers there were when it began.
+    #[schema(examples(200))]
+    pub customers_total: i64,
+    /// How many customers it has come to.
+    #[schema(examples(200))]
+    pub customers_done: i64,
+    /// How many of those it changed, or would change.
+    #[schema(examples(12))]
+    pub customers_changed: i64,
+    /// How many of those now hold a higher tier, or would.
+    #[schema(examples(3))]
+    pub customers_upgraded: i64,
+    /// How many of those now hold a lower tier, or would.
+    #[schema(examples(0))]
+    pub customers_downgraded: i64,
+}
+
+impl TryFrom<RecalculationRow> for RecalculationOut {
+    type Error = ApiError;
+
+    fn try_from(row: RecalculationRow) -> ApiResult<Self> {
+        Ok(Self {
+            recalculation_id: row.recalculation_id,
+            state: row.state,
+            failure: row.failure,
+            dry_run: row.is_dry_run,
+            allow_downgrades: row.allow_downgrades,
+            started_at: At(instant(row.started_at)?),
+            finished_at: maybe_instant(row.finished_at)?.map(At),
+            customers_total: row.customers_total,
+            customers_done: row.customers_done,
+            customers_changed: row.customers_changed,
+            customers_upgraded: row.customers_upgraded,
+            customers_downgraded: row.customers_downgraded,
+        })
+    }
+}
+
+/// How a change to the program or its tiers is to be made.
+#[derive(Debug, Deserialize, IntoParams, Validate)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeQuery {
+    /// From when on it holds: an instant that is not in the future, or
+    /// `beginning`. Now by default, which leaves the past as it was judged;
+    /// with an earlier instant, everyone is recalculated from there.
+    #[validate(custom(function = "is_effective_from"))]
+    #[param(format = "effective-from", max_length = 40, example = "beginning")]
+    effective_from: Option<String>,
+    /// Recalculate everyone, and drop achievements that the facts don't bear
+    /// out: the only way in which a permanent tier is lost.
+    allow_downgrades: Option<bool>,
+    /// Only say what it would do: nothing is changed.
+    dry_run: Option<bool>,
+}
+
+fn parse_effective_from(text: &str) -> Option<EffectiveFrom> {
+    if text == "beginning" {
+        return Some(EffectiveFrom::Beginning);
+    }
+    let at = DateTime::parse_from_rfc3339(text).ok()?;
+    Some(EffectiveFrom::At(at.to_utc().trunc_subsecs(6)))
+}
+
+fn is_effective_from(text: &str) -> Result<(), ValidationError> {
+    let error = || {
+        let message = "must be \"beginning\" or an RFC 3339 instant such as \"2024-06-01T10:00:00Z\"";
+        ValidationError::new("effective_from").with_message(message.into())
+    };
+    parse_effective_from(text).map(|_| ()).ok_or_else(error)
+}
+
+impl ChangeQuery {
+    /// The options that these parameters state.
+    pub fn options(&self) -> Options {
+        let from = self.effective_from.as_deref().and_then(parse_effective_from);
+        Options {
+            effective_from: from.unwrap_or(EffectiveFrom::Now),
+            allow_downgrades: self.allow_downgrades.unwrap_or(false),
+            dry_run: self.dry_run.unwrap_or(false),
+        }
+    }
+}
+
+/// Who changes the program, and what the audit log calls that.
+pub fn context(caller: &Caller, action: &'static str) -> Context {
+    Context {
+        store: caller.store.clone(),
+        actor: caller.actor(),
+        action,
+        now: wire::now(),
+    }
+}
+
+/// Works on the recalculation that a change made necessary, for a while.
+///
+/// # Errors
+/// `unavailable` or `internal` from the database.
+pub async fn follow_up(db: &Db, changed: Changed) -> ApiResult<(std::sync::Arc<ProgramRecord>, Option<RecalculationOut>)> {
+    let recalculation = match changed.recalculation {
+        None => None,
+        Some(row) => {
+            let until = Clock::now() + PATIENCE;
+            Some(RecalculationOut::try_from(recalculation::drive(db, row, until).await?)?)
+        }
+    };
+    Ok((changed.record, recalculation))
+}
+
+/// The version to name in an `ETag` after a change: the one that a finished
+/// recalculation left behind.
+pub async fn version_after(db: &Db, store: &crate::domain::id::StoreId) -> ApiResult<i64> {
+    let store = store.clone();
+    let version = db
+        .read(move |tx| Ok::<_, workflow::Error>(program_of(tx, &store, Hold::Read)?.version))
+        .await;
+    match version {
+        // A dry run of the first settings sets nothing up.
+        Err(workflow::Error::Refused(Refusal::StoreNotSetUp)) => Ok(0),
+        version => Ok(version?),
+    }
+}
+
+/// What a change of settings can be refused for.
+pub const CHANGE: &[Code] = &[
+    Code::StoreNotSetUp,
+    Code::EffectiveFromInFuture,
+    Code::RecalculationRunning,
+    Code::PreconditionFailed,
+];
+
+problems!(PatchProgramProblems: TOKEN, BODY, &[
+    Code::CurrencyMissing, Code::CurrencyFixed, Code::EntryMethodNeedsLadder,
+    Code::RetentionNeedsCommonPeriods, Code::EffectiveFromInFuture, Code::RecalculationRunning,
+    Code::PreconditionFailed,
+]);
+
+/// Change the program's settings; the first time, set the store up.
+///
+/// A change to entry method, reset, retention or earning rate makes a
+/// revision that holds from `effective_from` on. A change of `start_date` or
+/// `time_zone` recalculates everyone. While a store has no facts, a change
+/// amends the first revision. Roles: `administrator`, `platform_admin`.
+#[utoipa::path(
+    tag = "Program",
+    operation_id = "patch_program",
+    security(("token" = [])),
+    params(ChangeQuery, ("If-Match" = Option<String>, Header, description = "Change it only if it is still this version (an `ETag`).")),
+    request_body(content = ProgramIn, example = json!({
+        "name": "VIP", "currency": "GBP", "time_zone": "Europe/London", "start_date": "2009-12-01",
+        "entry_method": "amount_spent",
+        "progress_reset": {"kind": "rolling", "months": 12, "anchor": "first_tier"},
+        "tier_retention": "permanent", "points_per_unit": "1", "grace_days": 90,
+    })),
+    responses((status = 200, description = "The program as it is now; of a dry run, as it would be.", body = ProgramOut), PatchProgramProblems),
+)]
+#[patch("/v1/program")]
+pub async fn patch_program(
+    allowed: Allowed<WriteProgram>,
+    query: Query<ChangeQuery>,
+    if_match: IfMatchHeader,
+    body: Patch<ProgramIn>,
+    db: web::Data<Db>,
+) -> ApiResult<HttpResponse> {
+    let options = query.0.options();
+    let context = context(&allowed.caller, "program_changed");
+    let now = context.now;
+    let wish = move |current: &Current<'_>| match current.program {
+        None => body.onto(json!({}))?.into_settings(Ladder::default(), now).map_err(ApiError::from),
+        Some(program) => {
+            let settings = body.onto(to_input(program))?.into_settings(Ladder::default(), now)?;
+            let old = program.latest();
+            let ladder = convert_ladder(
+                &old.ladder,
+                settings.currency,
+                old.entry_method,
+                settings.rules.entry_method,
+                current.has_facts,
+            )
+            .map_err(|refused| ApiError::from(Refusal::Program(refused)))?;
+            Ok(Settings { rules: Rules { ladder, ..settings.rules }, ..settings })
+        }
+    };
+    let changed = db
+        .write(move |tx: &mut Tx<'_>| change_settings(tx, &context, options, &if_match.0, wish))
+        .await?;
+    let (record, recalculation) = follow_up(&db, changed).await?;
+    let version = version_after(&db, &allowed.caller.store).await?;
+    Ok(HttpResponse::Ok().insert_header(etag(version)).json(ProgramOut::new(&record.program, recalculation)))
+}
+
+problems!(GetProgramProblems: TOKEN, &[Code::InvalidRequest, Code::StoreNotSetUp]);
+
+/// The program's settings.
+///
+/// Roles: all.
+#[utoipa::path(
+    tag = "Program",
+    operation_id = "get_program",
+    security(("token" = [])),
+    responses((status = 200, description = "The program as it is.", body = ProgramOut), GetProgramProblems),
+)]
+#[get("/v1/program")]
+pub async fn get_program(
+    allowed: Allowed<ReadOne>,
+    _: NoQuery,
+    db: web::Data<Db>,
+) -> ApiResult<HttpResponse> {
+    let store = allowed.caller.store;
+    let (record, running) = db
+        .read(move |tx| {
+            let record = program_of(tx, &store, Hold::Read)?;
+            let running = match &record.pending {
+                Some(pending) => recalculations::find(tx, &store, &pending.recalculation_id)?,
+                None => None,
+            };
+            Ok::<_, workflow::Error>((record, running))
+        })
+        .await?;
+    let recalculation = running.map(RecalculationOut::try_from).transpose()?;
+    Ok(HttpResponse::Ok()
+        .insert_header(etag(record.version))
+        .json(ProgramOut::new(&record.program, recalculation)))
+}
+
+/// One version of the rules.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RevisionOut {
+    /// Counts the store's revisions from 1.
+    #[schema(examples(2))]
+    pub revision: i64,
+    /// From when on it holds. The first one in force also judges all that is older.
+    pub effective_from: At,
+    /// The rules.
+    #[serde(flatten)]
+    pub rules: RulesOut,
+    /// The tiers, by rank.
+    pub tiers: Vec<TierOut>,
+    /// When it was made.
+    pub recorded_at: At,
+    /// The subject of the token that made it.
+    #[schema(examples("ann"))]
+    pub recorded_by: String,
+    /// The revision that took its place; null while it is in force.
+    #[schema(required)]
+    pub superseded_by: Option<i64>,
+}
+
+/// A page of revisions.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RevisionsOut {
+    /// The revisions, newest first, superseded ones too.
+    pub revisions: Vec<RevisionOut>,
+    /// Where the next page begins; null on the last one.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
+}
+
+problems!(ListRevisionsProblems: TOKEN, &[Code::InvalidRequest, Code::StoreNotSetUp]);
+
+/// The history of the program's rules.
+///
+/// Roles: all.
+#[utoipa::path(
+    tag = "Program",
+    operation_id = "list_program_revisions",
+    security(("token" = [])),
+    params(PageQuery),
+    responses((status = 200, description = "A page of revisions.", body = RevisionsOut), ListRevisionsProblems),
+)]
+#[get("/v1/program/revisions")]
+pub async fn list_program_revisions(
+    allowed: Allowed<ReadOne>,
+    query: Query<PageQuery>,
+    db: web::Data<Db>,
+) -> ApiResult<HttpResponse> {
+    let store = allowed.caller.store;
+    let limit = query.0.limit.unwrap_or(LIMIT_DEFAULT);
+    let after: Option<Seek> = query.0.cursor.as_deref().and_then(wire::parse_cursor);
+    let (rows, currency) = db
+        .read(move |tx| {
+            let record = program_of(tx, &store, Hold::Read)?;
+            let below = after.map(|seek| seek.number);
+            let rows = programs::list_revisions(tx, &store, below, limit.saturating_add(1))?;
+            Ok::<_, workflow::Error>((rows, record.program.currency))
+        })
+        .await?;
+    let (rows, next_cursor) = wire::page(rows, limit, |row: &RevisionRecord| {
+        Seek::number(row.revision.number, String::new())
+    });
+    let revisions = rows.iter().map(|row| RevisionOut {
+        revision: row.revision.number,
+        effective_from: At(row.revision.effective_from),
+        rules: RulesOut::from(&row.revision.rules),
+        tiers: TierOut::list(&row.revision.rules, currency),
+        recorded_at: At(row.recorded_at),
+        recorded_by: row.recorded_by.clone(),
+        superseded_by: row.superseded_by,
+    });
+    Ok(HttpResponse::Ok().json(RevisionsOut { revisions: revisions.collect(), next_cursor }))
+}
+
+type Switch = fn(&Program, EffectiveFrom, Instant) -> Result<(Program, change::Reach), Refused>;
+
+async fn switch(
+    caller: &Caller,
+    options: Options,
+    if_match: workflow::IfMatch,
+    db: &Db,
+    (action, switch): (&'static str, Switch),
+) -> ApiResult<HttpResponse> {
+    let context = context(caller, action);
+    let changed = db
+        .write(move |tx| change_pauses(tx, &context, options, &if_match, switch))
+        .await?;
+    let (record, recalculation) = follow_up(db, changed).await?;
+    let version = version_after(db, &caller.store).await?;
+    Ok(HttpResponse::Ok().insert_header(etag(version)).json(ProgramOut::new(&record.program, recalculation)))
+}
+
+problems!(PauseProblems: TOKEN, CHANGE, &[Code::InvalidRequest, Code::AlreadyPaused, Code::PausesOverlap]);
+
+/// Pause the program.
+///
+/// From then on nothing counts and no period ends; tiers stay. Lifetime
+/// figures go on. Roles: `administrator`, `platform_admin`.
+#[utoipa::path(
+    tag = "Program",
+    operation_id = "pause_program",
+    security(("token" = [])),
+    params(ChangeQuery, ("If-Match" = Option<String>, Header, description = "Pause it only if it is still this version (an `ETag`).")),
+    responses((status = 200, description = "The program, paused.", body = ProgramOut), PauseProblems),
+)]
+#[post("/v1/program/pause")]
+pub async fn pause_program(
+    allowed: Allowed<WriteProgram>,
+    query: Query<ChangeQuery>,
+    if_match: IfMatchHeader,
+    db: web::Data<Db>,
+) -> ApiResult<HttpResponse> {
+    switch(&allowed.caller, query.0.options(), if_match.0, &db, ("program_paused", pause)).await
+}
+
+problems!(ResumeProblems: TOKEN, CHANGE, &[Code::InvalidRequest, Code::NotPaused, Code::PausesOverlap]);
+
+/// Resume the program.
+///
+/// Customers go on from exactly where they left off; each open period ends at
+/// its next boundary. Roles: `administrator`, `platform_admin`.
+#[utoipa::path(
+    tag = "Program",
+    operation_id = "resume_program",
+    security(("token" = [])),
+    params(ChangeQuery, ("If-Match" = Option<String>, Header, description = "Resume it only if it is still this version (an `ETag`).")),
+    responses((status = 200, description = "The program, running.", body = ProgramOut), ResumeProblems),
+)]
+#[post("/v1/program/resume")]
+pub async fn resume_program(
+    allowed: Allowed<WriteProgram>,
+    query: Query<ChangeQuery>,
+    if_match: IfMatchHeader,
+    db: web::Data<Db>,
+) -> ApiResult<HttpResponse> {
+    switch(&allowed.caller, query.0.options(), if_match.0, &db, ("program_resumed", resume)).await
+}
+
+problems!(GetRecalculationProblems: TOKEN, &[Code::InvalidRequest, Code::NotFound, Code::StoreNotSetUp]);
+
+/// How far a recalculation has come.
+///
+/// Roles: `administrator`, `platform_admin`.
+#[utoipa::path(
+    tag = "Program",
+    operation_id = "get_recalculation",
+    security(("token" = [])),
+    params(("recalculation_id" = String, Path, description = "The recalculation's identifier.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "0190a0c8-7e4e-7c3b-9d2f-0a1b2c3d4e5f")),
+    responses((status = 200, description = "The recalculation as it stands.", body = RecalculationOut), GetRecalculationProblems),
+)]
+#[get("/v1/program/recalculations/{recalculation_id}")]
+pub async fn get_recalculation(
+    allowed: Allowed<WriteProgram>,
+    id: Id<String>,
+    _: NoQuery,
+    db: web::Data<Db>,
+) -> ApiResult<HttpResponse> {
+    let store = allowed.caller.store;
+    let row = db
+        .read(move |tx| {
+            program_of(tx, &store, Hold::Read)?;
+            let row = recalculations::find(tx, &store, &id.0)?;
+            Ok::<_, workflow::Error>(row.ok_or(Refusal::NotFound("recalculation"))?)
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(RecalculationOut::try_from(row)?))
+}

@@ -1,0 +1,240 @@
+//! Refunds.
+
+use super::auth::{Allowed, ReadLists, ReadOne, WriteFacts};
+use super::extract::{Id, Json, NoQuery, Query};
+use super::orders::put_status;
+use super::problem::{ApiError, ApiResult, BODY, Code, Fault, TOKEN, problems};
+use super::wire::{self, At, LIMIT_DEFAULT, MembershipChangeOut, MembershipOut};
+use crate::db::page::Seek;
+use crate::db::programs::Hold;
+use crate::db::refunds::{self, RefundRow};
+use crate::db::{Db, customers, instant};
+use crate::domain::id::{CustomerId, OrderId, RefundId};
+use crate::domain::money::{Amount, Currency};
+use crate::workflow::facts::{self, Refund};
+use crate::workflow::memberships::program_of;
+use crate::workflow::{self, Refusal};
+use actix_web::{HttpResponse, get, put, web};
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use validator::{Validate, ValidationError};
+
+/// A refund as the shop states it.
+#[derive(Debug, Clone, Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct RefundIn {
+    /// The order that money was given back for.
+    #[schema(pattern = "^[A-Za-z0-9._:-]{1,64}$", examples("o1"))]
+    pub order_id: String,
+    /// How much, as a decimal string in the program's currency; above zero.
+    #[validate(custom(function = "above_zero"))]
+    #[schema(pattern = r"^[0-9]{1,19}(\.[0-9]{1,4})?$", format = "positive-amount", examples("12.75"))]
+    pub amount: String,
+    /// When it was given.
+    #[schema(examples("2024-06-08T12:00:00Z"))]
+    pub refunded_at: At,
+}
+
+fn above_zero(amount: &str) -> Result<(), ValidationError> {
+    if amount.bytes().any(|b| (b'1'..=b'9').contains(&b)) {
+        Ok(())
+    } else {
+        Err(ValidationError::new("zero").with_message("must be above zero".into()))
+    }
+}
+
+impl RefundIn {
+    /// The refund, under its identifier.
+    ///
+    /// # Errors
+    /// `invalid_request` where a text means nothing.
+    pub fn into_refund(self, id: RefundId) -> ApiResult<Refund> {
+        let order = OrderId::parse(&self.order_id)
+            .map_err(|error| ApiError::invalid(vec![Fault::new("/order_id", error.to_string())]))?;
+        Ok(Refund { id, order, amount: self.amount, refunded_at: self.refunded_at.0 })
+    }
+}
+
+/// A refund as it is stored.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RefundOut {
+    /// The refund's identifier.
+    #[schema(examples("r1"))]
+    pub refund_id: String,
+    /// The order that money was given back for.
+    #[schema(examples("o1"))]
+    pub order_id: String,
+    /// The order's customer.
+    #[schema(examples("c1"))]
+    pub customer_id: String,
+    /// How much, in the program's currency.
+    #[schema(examples("12.75"))]
+    pub amount: String,
+    /// When it was given.
+    #[schema(examples("2024-06-08T12:00:00Z"))]
+    pub refunded_at: At,
+}
+
+impl RefundOut {
+    /// A stored refund, in the program's currency.
+    ///
+    /// # Errors
+    /// `internal` where a stored instant is none.
+    pub fn new(row: &RefundRow, currency: Currency) -> ApiResult<Self> {
+        Ok(Self {
+            refund_id: row.refund_id.clone(),
+            order_id: row.order_id.clone(),
+            customer_id: row.customer_id.clone(),
+            amount: Amount(row.amount, currency).to_string(),
+            refunded_at: At(instant(row.refunded_at)?),
+        })
+    }
+}
+
+/// A refund that was sent, and where its customer stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RefundRecordedOut {
+    /// The refund as it is stored.
+    pub refund: RefundOut,
+    /// The customer's membership without and with it.
+    pub membership: MembershipChangeOut,
+}
+
+problems!(PutRefundProblems: TOKEN, BODY, &[
+    Code::StoreNotSetUp, Code::UnknownOrder, Code::AmountNotInCurrency, Code::TooFarAhead,
+    Code::RefundExceedsOrder, Code::RefundImmutable,
+]);
+
+/// Send a refund.
+///
+/// It lowers the progress of the period in which its order was completed, and
+/// the lifetime figures, and never a tier. The first time is 201; the same
+/// again is 200 and changes nothing. Roles: `storefront`.
+#[utoipa::path(
+    tag = "Facts",
+    operation_id = "put_refund",
+    security(("token" = [])),
+    params(("refund_id" = String, Path, description = "The refund's identifier, the shop's own.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "r1")),
+    request_body(content = RefundIn, example = json!({"order_id": "o1", "amount": "12.75", "refunded_at": "2024-06-08T12:00:00Z"})),
+    responses(
+        (status = 201, description = "The refund is new.", body = RefundRecordedOut),
+        (status = 200, description = "The refund was known; nothing changed.", body = RefundRecordedOut),
+        PutRefundProblems,
+    ),
+)]
+#[put("/v1/refunds/{refund_id}")]
+pub async fn put_refund(
+    allowed: Allowed<WriteFacts>,
+    id: Id<RefundId>,
+    _: NoQuery,
+    body: Json<RefundIn>,
+    db: web::Data<Db>,
+) -> ApiResult<HttpResponse> {
+    let store = allowed.caller.store;
+    let refund = body.0.into_refund(id.0)?;
+    let recorded = db.write(move |tx| facts::put_refund(tx, &store, &refund, wire::now())).await?;
+    let currency = recorded.program.program.currency;
+    let membership = |m| MembershipOut::new(&recorded.row.customer_id, m, currency);
+    let out = RefundRecordedOut {
+        refund: RefundOut::new(&recorded.row, currency)?,
+        membership: MembershipChangeOut {
+            before: membership(&recorded.before),
+            after: membership(&recorded.after),
+        },
+    };
+    Ok(HttpResponse::build(put_status(recorded.stored)).json(out))
+}
+
+problems!(GetRefundProblems: TOKEN, &[Code::NotFound, Code::InvalidRequest, Code::StoreNotSetUp]);
+
+/// One refund.
+///
+/// Roles: all.
+#[utoipa::path(
+    tag = "Facts",
+    operation_id = "get_refund",
+    security(("token" = [])),
+    params(("refund_id" = String, Path, description = "The refund's identifier.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "r1")),
+    responses((status = 200, description = "The refund as it is stored.", body = RefundOut), GetRefundProblems),
+)]
+#[get("/v1/refunds/{refund_id}")]
+pub async fn get_refund(
+    allowed: Allowed<ReadOne>,
+    id: Id<RefundId>,
+    _: NoQuery,
+    db: web::Data<Db>,
+) -> ApiResult<HttpResponse> {
+    let store = allowed.caller.store;
+    let (row, currency) = db
+        .read(move |tx| {
+            let program = program_of(tx, &store, Hold::Read)?;
+            let row = refunds::find(tx, &store, &id.0)?.ok_or(Refusal::NotFound("refund"))?;
+            Ok::<_, workflow::Error>((row, program.program.currency))
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(RefundOut::new(&row, currency)?))
+}
+
+/// Which page of a list to answer.
+#[derive(Debug, Deserialize, IntoParams, Validate)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct PageQuery {
+    /// How many to answer: 1 to 200, 50 by default.
+    #[param(minimum = 1, maximum = 200, example = 50)]
+    pub limit: Option<i64>,
+    /// Where to go on: the `next_cursor` of the page before.
+    #[validate(custom(function = "wire::is_cursor"))]
+    #[param(format = "cursor", max_length = 1000)]
+    pub cursor: Option<String>,
+}
+
+/// A page of refunds.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RefundsOut {
+    /// The refunds, newest first.
+    pub refunds: Vec<RefundOut>,
+    /// Where the next page begins; null on the last one.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
+}
+
+problems!(ListCustomerRefundsProblems: TOKEN, &[Code::InvalidRequest, Code::NotFound, Code::StoreNotSetUp]);
+
+/// One customer's refunds, newest first.
+///
+/// Roles: `support`, `manager`, `administrator`, `platform_admin`.
+#[utoipa::path(
+    tag = "Facts",
+    operation_id = "list_customer_refunds",
+    security(("token" = [])),
+    params(
+        ("customer_id" = String, Path, description = "The customer's identifier.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "c1"),
+        PageQuery,
+    ),
+    responses((status = 200, description = "A page of refunds.", body = RefundsOut), ListCustomerRefundsProblems),
+)]
+#[get("/v1/customers/{customer_id}/refunds")]
+pub async fn list_customer_refunds(
+    allowed: Allowed<ReadLists>,
+    id: Id<CustomerId>,
+    query: Query<PageQuery>,
+    db: web::Data<Db>,
+) -> ApiResult<HttpResponse> {
+    let store = allowed.caller.store;
+    let limit = query.0.limit.unwrap_or(LIMIT_DEFAULT);
+    let after: Option<Seek> = query.0.cursor.as_deref().and_then(wire::parse_cursor);
+    let (rows, currency) = db
+        .read(move |tx| {
+            let program = program_of(tx, &store, Hold::Read)?;
+            customers::find(tx, &store, &id.0)?.ok_or(Refusal::NotFound("customer"))?;
+            let rows = refunds::list(tx, &store, &id.0, after.as_ref(), limit.saturating_add(1))?;
+            Ok::<_, workflow::Error>((rows, program.program.currency))
+        })
+        .await?;
+    let (rows, next_cursor) =
+        wire::page(rows, limit, |row| Seek::number(row.refunded_at, row.refund_id.clone()));
+    let refunds = rows.iter().map(|row| RefundOut::new(row, currency)).collect::<ApiResult<_>>()?;
+    Ok(HttpResponse::Ok().json(RefundsOut { refunds, next_cursor }))
+}

@@ -1,0 +1,396 @@
+//! Tiers.
+
+use super::auth::{Allowed, ReadOne, WriteProgram};
+use super::extract::{Id, IfMatchHeader, Json, NoQuery, Query, etag};
+use super::problem::{ApiResult, BODY, Code, TOKEN, problems};
+use super::program::{CHANGE, ChangeQuery, EntryMethodWire, RecalculationOut, context, follow_up, version_after};
+use crate::db::Db;
+use crate::db::programs::Hold;
+use crate::domain::change::{Settings, parse_threshold, put_tier as put_into_ladder, threshold_text};
+use crate::domain::id::TierCode;
+use crate::domain::money::Currency;
+use crate::domain::program::{EntryMethod, Rules};
+use crate::domain::tier::{InvalidLadder, Ladder, Tier};
+use crate::domain::words::word;
+use crate::workflow::memberships::program_of;
+use crate::workflow::programs::{Current, change_settings};
+use crate::workflow::{self, Refusal};
+use actix_web::{HttpResponse, delete, get, put, web};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use validator::{Validate, ValidationError};
+
+/// A tier as an administrator states it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct TierIn {
+    /// The name that people read.
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$", examples("Gold"))]
+    name: String,
+    /// Its place in the ladder, higher is better; unique. Thresholds rise with ranks.
+    #[schema(minimum = 1, maximum = 1_000_000, examples(3))]
+    rank: u32,
+    /// The progress that reaches it: an amount in the program's currency, or a
+    /// whole number of orders or points, by the program's entry method. "0"
+    /// makes it the entry tier; null means that no progress reaches it.
+    #[serde(default)]
+    #[schema(pattern = r"^[0-9]{1,19}(\.[0-9]{1,4})?$", examples("500.00"))]
+    threshold: Option<String>,
+}
+
+/// A tier of a whole ladder.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct LadderTierIn {
+    /// What the tier is held by; it outlives changes of everything else.
+    #[schema(pattern = "^[A-Za-z0-9._:-]{1,64}$", examples("gold"))]
+    code: String,
+    /// The name that people read.
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$", examples("Gold"))]
+    name: String,
+    /// Its place in the ladder, higher is better; unique. Thresholds rise with ranks.
+    #[schema(minimum = 1, maximum = 1_000_000, examples(3))]
+    rank: u32,
+    /// The progress that reaches it, as in a single tier.
+    #[serde(default)]
+    #[schema(pattern = r"^[0-9]{1,19}(\.[0-9]{1,4})?$", examples("500.00"))]
+    threshold: Option<String>,
+}
+
+/// All tiers at once.
+#[derive(Debug, Clone, Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct LadderIn {
+    /// The tiers, in any order.
+    #[validate(custom(function = "ladder_rules"))]
+    #[schema(max_items = 50, format = "ladder")]
+    tiers: Vec<LadderTierIn>,
+    /// What the thresholds are measured against, where that changes with them.
+    #[serde(default)]
+    entry_method: Option<EntryMethodWire>,
+}
+
+/// What a ladder's own texts show: codes and ranks are unique, and thresholds,
+/// read as decimal numbers, rise with the ranks.
+fn ladder_rules(tiers: &Vec<LadderTierIn>) -> Result<(), ValidationError> {
+    let read = |tier: &LadderTierIn| {
+        // In any unit the order is the same, so four decimals serve for all.
+        let threshold = tier.threshold.as_deref().map(|text| {
+            let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+            format!("{whole}{fraction:0<4}").parse::<i128>()
+        });
+        let threshold = threshold.transpose().ok()?;
+        let threshold = threshold.map(|t| i64::try_from(t).unwrap_or(i64::MAX));
+        let code = TierCode::parse(&tier.code).ok()?;
+        Some(Tier { code, name: tier.name.clone(), rank: tier.rank, threshold })
+    };
+    let Some(tiers) = tiers.iter().map(read).collect::<Option<Vec<_>>>() else { return Ok(()) };
+    let Err(faults) = Ladder::new(tiers) else { return Ok(()) };
+    let Some(fault) = faults.first() else { return Ok(()) };
+    let place = fault.place().map(|(i, field)| format!("/{i}/{field}")).unwrap_or_default();
+    let mut error = ValidationError::new("ladder").with_message(fault.to_string().into());
+    error.params.insert("pointer".into(), serde_json::json!(format!("/tiers{place}")));
+    Err(error)
+}
+
+/// A tier as it is.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct TierOut {
+    /// What the tier is held by.
+    #[schema(examples("gold"))]
+    pub code: String,
+    /// The name that people read.
+    #[schema(examples("Gold"))]
+    pub name: String,
+    /// Its place in the ladder: higher is better.
+    #[schema(examples(3))]
+    pub rank: u32,
+    /// The progress that reaches it, in the entry method's unit; null where none does.
+    #[schema(required, examples("500.00"))]
+    pub threshold: Option<String>,
+}
+
+impl TierOut {
+    fn new(tier: &Tier, method: EntryMethod, currency: Currency) -> Self {
+        Self {
+            code: tier.code.to_string(),
+            name: tier.name.clone(),
+            rank: tier.rank,
+            threshold: tier.threshold.map(|threshold| threshold_text(threshold, method, currency)),
+        }
+    }
+
+    /// The tiers of some rules, by rank.
+    pub fn list(rules: &Rules, currency: Currency) -> Vec<Self> {
+        let tiers = rules.ladder.tiers().iter();
+        tiers.map(|tier| Self::new(tier, rules.entry_method, currency)).collect()
+    }
+}
+
+/// A tier that was changed, and what became of everyone.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TierChangedOut {
+    /// The tier as it is now.
+    #[serde(flatten)]
+    pub tier: TierOut,
+    /// The recalculation that the change made necessary; null where there is none.
+    #[schema(required)]
+    pub recalculation: Option<RecalculationOut>,
+}
+
+/// The ladder.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LadderOut {
+    /// What the thresholds are measured against.
+    #[schema(examples("amount_spent"))]
+    pub entry_method: String,
+    /// The tiers, by rank.
+    pub tiers: Vec<TierOut>,
+    /// The recalculation that a change made necessary; null where there is none.
+    #[schema(required)]
+    pub recalculation: Option<RecalculationOut>,
+}
+
+impl LadderOut {
+    fn new(rules: &Rules, currency: Currency, recalculation: Option<RecalculationOut>) -> Self {
+        Self {
+            entry_method: word(&EntryMethod::WORDS, &rules.entry_method).to_owned(),
+            tiers: TierOut::list(rules, currency),
+            recalculation,
+        }
+    }
+}
+
+/// A tier whose threshold is read in a method's unit.
+fn to_tier(
+    code: TierCode,
+    name: String,
+    rank: u32,
+    threshold: Option<&str>,
+    method: EntryMethod,
+    currency: Currency,
+) -> Result<Tier, Refusal> {
+    let threshold = match threshold {
+        None => None,
+        Some(text) => Some(
+            parse_threshold(text, method, currency)
+                .ok_or_else(|| Refusal::InvalidThreshold(code.to_string()))?,
+        ),
+    };
+    Ok(Tier { code, name, rank, threshold })
+}
+
+fn to_ladder(tiers: Vec<Tier>) -> Result<Ladder, Refusal> {
+    Ladder::new(tiers).map_err(|faults| {
+        Refusal::InvalidLadder(faults.into_iter().next().unwrap_or(InvalidLadder::TooManyTiers))
+    })
+}
+
+problems!(GetTiersProblems: TOKEN, &[Code::InvalidRequest, Code::StoreNotSetUp]);
+
+/// The ladder: all tiers, by rank.
+///
+/// Roles: all.
+#[utoipa::path(
+    tag = "Tiers",
+    operation_id = "list_tiers",
+    security(("token" = [])),
+    responses((status = 200, description = "The ladder as it is.", body = LadderOut), GetTiersProblems),
+)]
+#[get("/v1/tiers")]
+pub async fn list_tiers(
+    allowed: Allowed<ReadOne>,
+    _: NoQuery,
+    db: web::Data<Db>,
+) -> ApiResult<HttpResponse> {
+    let store = allowed.caller.store;
+    let record = db.read(move |tx| program_of(tx, &store, Hold::Read)).await?;
+    let out = LadderOut::new(record.program.latest(), record.program.currency, None);
+    Ok(HttpResponse::Ok().insert_header(etag(record.version)).json(out))
+}
+
+problems!(PutTiersProblems: TOKEN, BODY, CHANGE, &[
+    Code::ThresholdNotInUnit, Code::TierLeavesLadder,
+]);
+
+/// Set all tiers at once.
+///
+/// With `entry_method`, what the thresholds are measured against changes with
+/// them. Roles: `administrator`, `platform_admin`.
+#[utoipa::path(
+    tag = "Tiers",
+    operation_id = "put_tiers",
+    security(("token" = [])),
+    params(ChangeQuery, ("If-Match" = Option<String>, Header, description = "Change them only if they are still this version (an `ETag`).")),
+    request_body(content = LadderIn, example = json!({"tiers": [
+        {"code": "bronze", "name": "Bronze", "rank": 1, "threshold": "0"},
+        {"code": "silver", "name": "Silver", "rank": 2, "threshold": "250.00"},
+        {"code": "gold", "name": "Gold", "rank": 3, "threshold": "500.00"},
+    ]})),
+    responses((status = 200, description = "The ladder as it is now; of a dry run, as it would be.", body = LadderOut), PutTiersProblems),
+)]
+#[put("/v1/tiers")]
+pub async fn put_tiers(
+    allowed: Allowed<WriteProgram>,
+    query: Query<ChangeQuery>,
+    if_match: IfMatchHeader,
+    body: Json<LadderIn>,
+    db: web::Data<Db>,
+) -> ApiResult<HttpResponse> {
+    let context = context(&allowed.caller, "tiers_changed");
+    let options = query.0.options();
+    let LadderIn { tiers, entry_method } = body.0;
+    let wish = move |current: &Current<'_>| {
+        let program = current.program.ok_or(Refusal::StoreNotSetUp)?;
+        let mut settings = Settings::of(program);
+        let method = entry_method.map_or(settings.rules.entry_method, EntryMethod::from);
+        let tiers = tiers.into_iter().map(|tier| {
+            let code = TierCode::parse(&tier.code).map_err(workflow::Error::from)?;
+            Ok(to_tier(code, tier.name, tier.rank, tier.threshold.as_deref(), method, program.currency)?)
+        });
+        settings.rules.entry_method = method;
+        settings.rules.ladder = to_ladder(tiers.collect::<workflow::Result<_>>()?)?;
+        Ok::<_, workflow::Error>(settings)
+    };
+    let changed =
+        db.write(move |tx| change_settings(tx, &context, options, &if_match.0, wish)).await?;
+    let (record, recalculation) = follow_up(&db, changed).await?;
+    let version = version_after(&db, &allowed.caller.store).await?;
+    let out = LadderOut::new(record.program.latest(), record.program.currency, recalculation);
+    Ok(HttpResponse::Ok().insert_header(etag(version)).json(out))
+}
+
+problems!(GetTierProblems: TOKEN, &[Code::InvalidRequest, Code::NotFound, Code::StoreNotSetUp]);
+
+/// One tier.
+///
+/// Roles: all.
+#[utoipa::path(
+    tag = "Tiers",
+    operation_id = "get_tier",
+    security(("token" = [])),
+    params(("tier_code" = String, Path, description = "The tier's code.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "gold")),
+    responses((status = 200, description = "The tier as it is.", body = TierOut), GetTierProblems),
+)]
+#[get("/v1/tiers/{tier_code}")]
+pub async fn get_tier(
+    allowed: Allowed<ReadOne>,
+    code: Id<TierCode>,
+    _: NoQuery,
+    db: web::Data<Db>,
+) -> ApiResult<HttpResponse> {
+    let store = allowed.caller.store;
+    let record = db.read(move |tx| program_of(tx, &store, Hold::Read)).await?;
+    let rules = record.program.latest();
+    let tier = rules.ladder.find(&code.0).ok_or(Refusal::NotFound("tier"))?;
+    let out = TierOut::new(tier, rules.entry_method, record.program.currency);
+    Ok(HttpResponse::Ok().insert_header(etag(record.version)).json(out))
+}
+
+problems!(PutTierProblems: TOKEN, BODY, CHANGE, &[
+    Code::ThresholdNotInUnit, Code::LadderInvalid, Code::LadderComesWhole,
+]);
+
+/// Put one tier into the ladder, or change it.
+///
+/// Once the store has facts, the first ladder comes whole (`PUT /v1/tiers`).
+/// Roles: `administrator`, `platform_admin`.
+#[utoipa::path(
+    tag = "Tiers",
+    operation_id = "put_tier",
+    security(("token" = [])),
+    params(
+        ("tier_code" = String, Path, description = "The tier's code, the shop's own.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "gold"),
+        ChangeQuery,
+        ("If-Match" = Option<String>, Header, description = "Change it only if it is still this version (an `ETag`)."),
+    ),
+    request_body(content = TierIn, example = json!({"name": "Gold", "rank": 3, "threshold": "500.00"})),
+    responses(
+        (status = 201, description = "The tier is new.", body = TierChangedOut),
+        (status = 200, description = "The tier as it is now; of a dry run, as it would be.", body = TierChangedOut),
+        PutTierProblems,
+    ),
+)]
+#[put("/v1/tiers/{tier_code}")]
+pub async fn put_tier(
+    allowed: Allowed<WriteProgram>,
+    code: Id<TierCode>,
+    query: Query<ChangeQuery>,
+    if_match: IfMatchHeader,
+    body: Json<TierIn>,
+    db: web::Data<Db>,
+) -> ApiResult<HttpResponse> {
+    let context = context(&allowed.caller, "tier_changed");
+    let options = query.0.options();
+    let TierIn { name, rank, threshold } = body.0;
+    let wanted = code.0.clone();
+    let (changed, is_new) = db
+        .write(move |tx| {
+            let mut is_new = false;
+            let changed = change_settings(tx, &context, options, &if_match.0, |current: &Current<'_>| {
+                let program = current.program.ok_or(Refusal::StoreNotSetUp)?;
+                let mut settings = Settings::of(program);
+                let rules = &mut settings.rules;
+                is_new = rules.ladder.find(&wanted).is_none();
+                let tier = to_tier(wanted, name, rank, threshold.as_deref(), rules.entry_method, program.currency)?;
+                let tiers = put_into_ladder(&rules.ladder, tier, current.has_facts)?;
+                rules.ladder = to_ladder(tiers)?;
+                Ok::<_, workflow::Error>(settings)
+            })?;
+            Ok::<_, workflow::Error>((changed, is_new))
+        })
+        .await?;
+    let (record, recalculation) = follow_up(&db, changed).await?;
+    let version = version_after(&db, &allowed.caller.store).await?;
+    let rules = record.program.latest();
+    let tier = rules.ladder.find(&code.0).ok_or(Refusal::NotFound("tier"))?;
+    let tier = TierOut::new(tier, rules.entry_method, record.program.currency);
+    let mut response = if is_new && !options.dry_run { HttpResponse::Created() } else { HttpResponse::Ok() };
+    Ok(response.insert_header(etag(version)).json(TierChangedOut { tier, recalculation }))
+}
+
+problems!(DeleteTierProblems: TOKEN, CHANGE, &[
+    Code::InvalidRequest, Code::NotFound, Code::TierLeavesLadder,
+]);
+
+/// Take a tier out of the ladder, while the store has no facts.
+///
+/// Afterwards, a threshold of null retires it. Roles: `administrator`,
+/// `platform_admin`.
+#[utoipa::path(
+    tag = "Tiers",
+    operation_id = "delete_tier",
+    security(("token" = [])),
+    params(
+        ("tier_code" = String, Path, description = "The tier's code.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "gold"),
+        ChangeQuery,
+        ("If-Match" = Option<String>, Header, description = "Take it out only if it is still this version (an `ETag`)."),
+    ),
+    responses((status = 204, description = "The tier is gone; of a dry run, it could be taken out."), DeleteTierProblems),
+)]
+#[delete("/v1/tiers/{tier_code}")]
+pub async fn delete_tier(
+    allowed: Allowed<WriteProgram>,
+    code: Id<TierCode>,
+    query: Query<ChangeQuery>,
+    if_match: IfMatchHeader,
+    db: web::Data<Db>,
+) -> ApiResult<HttpResponse> {
+    let context = context(&allowed.caller, "tier_removed");
+    let options = query.0.options();
+    let wish = move |current: &Current<'_>| {
+        let program = current.program.ok_or(Refusal::StoreNotSetUp)?;
+        let mut settings = Settings::of(program);
+        let tiers = settings.rules.ladder.tiers();
+        if tiers.iter().all(|tier| tier.code != code.0) {
+            return Err(Refusal::NotFound("tier").into());
+        }
+        let left = tiers.iter().filter(|tier| tier.code != code.0).cloned().collect();
+        settings.rules.ladder = to_ladder(left)?;
+        Ok::<_, workflow::Error>(settings)
+    };
+    let changed =
+        db.write(move |tx| change_settings(tx, &context, options, &if_match.0, wish)).await?;
+    follow_up(&db, changed).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,230 @@
+//! Settings, from the environment. `.env.example` lists them all.
+
+use crate::api::auth::{SECRET_LENGTH_MIN, Secret};
+use std::path::{Path, PathBuf};
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For log collectors: one JSON object a line.
+    Json,
+}
+
+/// The service's settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `DATABASE_URL`: `sqlite://PATH` or `postgres://…`.
+    pub database_url: String,
+    /// `DATABASE_POOL_SIZE`: connections to keep.
+    pub database_pool_size: u32,
+    /// `LISTEN_ADDR`: where to listen; port 0 picks a free one.
+    pub listen_addr: String,
+    /// `WORKERS`: threads that serve requests.
+    pub workers: usize,
+    /// `JWT_SECRET`: what tokens are signed with, if it is set.
+    pub jwt_secret: Option<Secret>,
+    /// `LOG_LEVEL`: what is logged, as a filter of the `tracing` crate.
+    pub log_level: String,
+    /// `LOG_FORMAT`: `text` or `json`.
+    pub log_format: LogFormat,
+}
+
+/// A setting that can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name} {rule}")]
+pub struct InvalidSetting {
+    /// The variable.
+    pub name: &'static str,
+    /// What is wrong with it.
+    pub rule: String,
+}
+
+impl Config {
+    /// Reads the settings; `get` gives the value of a variable, if it is set.
+    ///
+    /// # Errors
+    /// Every setting that can't be used.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<InvalidSetting>> {
+        let mut faults = Vec::new();
+        let text = |name: &str, default: &str| {
+            get(name).filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned())
+        };
+        let database_url = text("DATABASE_URL", "sqlite://accolade.db");
+        let is_known = ["sqlite://", "postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| database_url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+        if !is_known {
+            let rule = "must be sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME".to_owned();
+            faults.push(InvalidSetting { name: "DATABASE_URL", rule });
+        }
+        let mut number = |name: &'static str, default: u32, max: u32| {
+            let value = text(name, &default.to_string());
+            let parsed = value.parse().ok().filter(|n| (1..=max).contains(n));
+            parsed.unwrap_or_else(|| {
+                let rule = format!("must be a whole number from 1 to {max}, not {value:?}");
+                faults.push(InvalidSetting { name, rule });
+                default
+            })
+        };
+        let database_pool_size = number("DATABASE_POOL_SIZE", 8, 1_000);
+        let cores = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
+        let workers = number("WORKERS", cores, 1_000);
+        let listen_addr = text("LISTEN_ADDR", "127.0.0.1:8080");
+        if !listen_addr.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
+            let rule = format!("must be HOST:PORT such as 127.0.0.1:8080, not {listen_addr:?}");
+            faults.push(InvalidSetting { name: "LISTEN_ADDR", rule });
+        }
+        let jwt_secret = get("JWT_SECRET").filter(|value| !value.is_empty()).and_then(|value| {
+            let secret = Secret::new(value.into_bytes());
+            if secret.is_none() {
+                let rule = format!("must have at least {SECRET_LENGTH_MIN} bytes");
+                faults.push(InvalidSetting { name: "JWT_SECRET", rule });
+            }
+            secret
+        });
+        let log_level = text("LOG_LEVEL", "info");
+        if log_level.parse::<tracing_subscriber::EnvFilter>().is_err() {
+            let rule = format!("must be a level such as info, or a filter, not {log_level:?}");
+            faults.push(InvalidSetting { name: "LOG_LEVEL", rule });
+        }
+        let log_format = match text("LOG_FORMAT", "text").as_str() {
+            "text" => LogFormat::Text,
+            "json" => LogFormat::Json,
+            other => {
+                let rule = format!("must be text or json, not {other:?}");
+                faults.push(InvalidSetting { name: "LOG_FORMAT", rule });
+                LogFormat::Text
+            }
+        };
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(Self {
+            database_url,
+            database_pool_size,
+            listen_addr,
+            workers: usize::try_from(workers).unwrap_or(1),
+            jwt_secret,
+            log_level,
+            log_format,
+        })
+    }
+
+    /// The SQLite file, where the database is one.
+    pub fn sqlite_path(&self) -> Option<&Path> {
+        self.database_url.strip_prefix("sqlite://").map(Path::new)
+    }
+
+    /// The secret that tokens are signed with: as set; or, on SQLite, one kept
+    /// beside the database, which is made at the first start and readable by
+    /// its owner only.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] where there is none and none can be made.
+    pub fn secret(&self) -> Result<Secret, InvalidSetting> {
+        let invalid = |rule: String| InvalidSetting { name: "JWT_SECRET", rule };
+        if let Some(secret) = &self.jwt_secret {
+            return Ok(secret.clone());
+        }
+        let Some(database) = self.sqlite_path() else {
+            let rule = "has to be set with PostgreSQL: every instance needs the same one, of at least 32 bytes";
+            return Err(invalid(rule.to_owned()));
+        };
+        let mut name = database.as_os_str().to_owned();
+        name.push(".secret");
+        let path = PathBuf::from(name);
+        kept_secret(&path).map_err(|error| {
+            invalid(format!("is not set, and none can be kept in {}: {error}", path.display()))
+        })
+    }
+}
+
+fn kept_secret(path: &Path) -> std::io::Result<Secret> {
+    use std::io::{ErrorKind, Write};
+    use std::os::unix::fs::OpenOptionsExt;
+    let short = || std::io::Error::new(ErrorKind::InvalidData, "the file holds no secret");
+    match std::fs::read_to_string(path) {
+        Ok(text) => return Secret::new(text.trim().as_bytes().to_vec()).ok_or_else(short),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let mut random = [0_u8; 32];
+    getrandom::fill(&mut random).map_err(|error| std::io::Error::other(error.to_string()))?;
+    let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    // Written aside and linked into place, so that of two first starts at once
+    // both end up with the same whole file.
+    let aside = path.with_extension(format!("secret.{}", std::process::id()));
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    let linked = std::fs::hard_link(&aside, path);
+    std::fs::remove_file(&aside)?;
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => {
+            let text = std::fs::read_to_string(path)?;
+            Secret::new(text.trim().as_bytes().to_vec()).ok_or_else(short)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(settings: &[(&str, &str)]) -> Result<Config, Vec<InvalidSetting>> {
+        Config::read(|name| {
+            settings.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_defaults_need_nothing_installed() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.database_url, "sqlite://accolade.db");
+        assert_eq!(config.listen_addr, "127.0.0.1:8080");
+    }
+
+    #[test]
+    fn every_bad_setting_is_named_at_once() {
+        let faults = read(&[
+            ("DATABASE_URL", "mysql://x"),
+            ("LISTEN_ADDR", "8080"),
+            ("WORKERS", "none"),
+            ("DATABASE_POOL_SIZE", "0"),
+            ("JWT_SECRET", "short"),
+            ("LOG_FORMAT", "xml"),
+        ])
+        .unwrap_err();
+        let mut names: Vec<&str> = faults.iter().map(|fault| fault.name).collect();
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            ["DATABASE_POOL_SIZE", "DATABASE_URL", "JWT_SECRET", "LISTEN_ADDR", "LOG_FORMAT", "WORKERS"]
+        );
+    }
+
+    #[test]
+    fn a_secret_is_kept_beside_the_sqlite_file_for_its_owner_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/shop.db", folder.path().display());
+        let config = read(&[("DATABASE_URL", &url)]).unwrap();
+        config.secret().unwrap();
+        let path = folder.path().join("shop.db.secret");
+        let kept = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(kept.len(), 64);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        config.secret().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), kept);
+    }
+
+    #[test]
+    fn on_postgresql_a_secret_has_to_be_set() {
+        let config = read(&[("DATABASE_URL", "postgres://localhost/x")]).unwrap();
+        assert_eq!(config.secret().unwrap_err().name, "JWT_SECRET");
+    }
+}
