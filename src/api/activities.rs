@@ -28,7 +28,6 @@ pub struct ActivityIn {
     #[schema(pattern = "^[A-Za-z0-9._:-]{1,64}$", examples("c1"))]
     pub customer_id: String,
     /// What kind of activity it is; never changes.
-    #[schema(inline)]
     pub kind: ActivityKind,
     /// How many points were earned.
     #[schema(minimum = 1, maximum = 1_000_000_000_000_i64, examples(50))]

@@ -78,7 +78,6 @@ pub struct SubscriptionIn {
     #[schema(pattern = r"^[0-9]{1,19}(\.[0-9]{1,4})?$", examples("19.90"))]
     monthly_amount: String,
     /// Its state.
-    #[schema(inline)]
     state: SubscriptionStateWire,
     /// When it was cancelled: given with `cancelled`, and only then.
     #[serde(default)]
@@ -89,6 +88,7 @@ pub struct SubscriptionIn {
 /// A subscription's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = SubscriptionState)]
 pub enum SubscriptionStateWire {
     /// Running.
     Active,

@@ -58,53 +58,66 @@ const PATTERNS: [(&str, &str); 6] = [
 fn faults_of(validator: &jsonschema::Validator, value: &Value, root: &str) -> Vec<Fault> {
     let mut faults = Vec::new();
     for error in validator.iter_errors(value) {
-        let at = |name: &str| format!("{root}{}/{}", error.instance_path(), name.replace('~', "~0").replace('/', "~1"));
-        let mut here = format!("{root}{}", error.instance_path());
-        if root == "?" {
-            here = here.replacen("?/", "?", 1);
-        }
-        let fault = |detail: String| Fault::new(here.clone(), detail);
-        match error.kind() {
-            Kind::AdditionalProperties { unexpected } => faults.extend(
-                unexpected.iter().map(|name| Fault::new(at(name).replacen("?/", "?", 1), "is not a known field")),
-            ),
-            Kind::Required { property } => {
-                let name = property.as_str().unwrap_or_default();
-                faults.push(Fault::new(at(name).replacen("?/", "?", 1), "is required"));
-            }
-            Kind::Pattern { pattern } => {
-                let words = PATTERNS.iter().find(|(known, _)| known == pattern);
-                faults.push(fault(words.map_or_else(
-                    || format!("must match {pattern}"),
-                    |(_, words)| (*words).to_owned(),
-                )));
-            }
-            Kind::Enum { options } => faults.push(fault(format!("must be one of {options}"))),
-            Kind::Format { format } if format == "date-time" => {
-                faults.push(fault("must be an RFC 3339 instant such as \"2024-06-01T10:00:00Z\"".to_owned()));
-            }
-            Kind::Format { format } if format == "date" => {
-                faults.push(fault("must be a date such as \"2024-06-01\"".to_owned()));
-            }
-            Kind::MaxLength { limit } => faults.push(fault(format!("must have at most {limit} characters"))),
-            Kind::MinLength { limit } => faults.push(fault(format!("must have at least {limit} characters"))),
-            Kind::Maximum { limit } => faults.push(fault(format!("must be at most {limit}"))),
-            Kind::Minimum { limit } => faults.push(fault(format!("must be at least {limit}"))),
-            Kind::MaxItems { limit } => faults.push(fault(format!("must have at most {limit} items"))),
-            Kind::OneOfNotValid { context } | Kind::AnyOf { context } => {
-                // Of several shapes, tell what is wrong with the one that fits best.
-                let best = context.iter().flatten().find(|inner| {
-                    !matches!(inner.kind(), Kind::Type { .. })
-                });
-                let inner = best.map(|inner| {
-                    Fault::new(format!("{root}{}", inner.instance_path()), inner.to_string())
-                });
-                faults.push(inner.unwrap_or_else(|| fault("has none of the shapes that it can have".to_owned())));
-            }
-            _ => faults.push(fault(error.to_string())),
-        }
+        add_faults(&error, root, &mut faults);
     }
     faults
+}
+
+fn add_faults(error: &jsonschema::ValidationError<'_>, root: &str, faults: &mut Vec<Fault>) {
+    // A query parameter has a name and no path.
+    let at = |path: &str| match root {
+        "?" => path.replacen('/', "?", 1),
+        _ => format!("{root}{path}"),
+    };
+    let path = error.instance_path().to_string();
+    let field = |name: &str| at(&format!("{path}/{}", name.replace('~', "~0").replace('/', "~1")));
+    let unknown = if root == "?" { "is not a known query parameter" } else { "is not a known field" };
+    let detail = match error.kind() {
+        Kind::AdditionalProperties { unexpected } => {
+            faults.extend(unexpected.iter().map(|name| Fault::new(field(name), unknown)));
+            return;
+        }
+        Kind::Required { property } => {
+            faults.push(Fault::new(field(property.as_str().unwrap_or_default()), "is required"));
+            return;
+        }
+        Kind::OneOfNotValid { context } | Kind::AnyOf { context } => {
+            // Of several shapes, tell what is wrong with the one that was meant.
+            let is_meant = |errors: &Vec<jsonschema::ValidationError<'static>>| {
+                let is_off = |e: &jsonschema::ValidationError<'static>| {
+                    let is_here = e.instance_path().to_string() == path;
+                    (is_here && matches!(e.kind(), Kind::Type { .. }))
+                        || e.instance_path().to_string() == format!("{path}/kind")
+                };
+                !errors.iter().any(is_off)
+            };
+            match context.iter().find(|errors| is_meant(errors)) {
+                Some(errors) => {
+                    for inner in errors {
+                        add_faults(inner, root, faults);
+                    }
+                    return;
+                }
+                None => "has none of the shapes that it can have".to_owned(),
+            }
+        }
+        Kind::Pattern { pattern } => PATTERNS
+            .iter()
+            .find(|(known, _)| known == pattern)
+            .map_or_else(|| format!("must match {pattern}"), |(_, words)| (*words).to_owned()),
+        Kind::Format { format } if format == "date-time" => {
+            "must be an RFC 3339 instant such as \"2024-06-01T10:00:00Z\"".to_owned()
+        }
+        Kind::Format { format } if format == "date" => "must be a date such as \"2024-06-01\"".to_owned(),
+        Kind::Enum { options } => format!("must be one of {options}"),
+        Kind::MaxLength { limit } => format!("must have at most {limit} characters"),
+        Kind::MinLength { limit } => format!("must have at least {limit} characters"),
+        Kind::Maximum { limit } => format!("must be at most {limit}"),
+        Kind::Minimum { limit } => format!("must be at least {limit}"),
+        Kind::MaxItems { limit } => format!("must have at most {limit} items"),
+        _ => error.to_string(),
+    };
+    faults.push(Fault::new(at(&path), detail));
 }
 
 fn rule_faults(errors: &ValidationErrors, root: &str, faults: &mut Vec<Fault>) {
@@ -300,11 +313,6 @@ fn parse_query<T: DeserializeOwned + IntoParams + Validate>(query: &str) -> ApiR
     };
     let given = Value::Object(given);
     faults.extend(faults_of(compiled(name, schema)?, &given, "?"));
-    for fault in &mut faults {
-        if fault.detail == "is not a known field" {
-            fault.detail = "is not a known query parameter".to_owned();
-        }
-    }
     match serde_json::from_value::<T>(given) {
         Ok(parsed) => {
             if let Err(errors) = parsed.validate() {

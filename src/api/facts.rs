@@ -50,7 +50,6 @@ pub struct LineOut {
     #[schema(examples(1))]
     pub line: usize,
     /// What became of it.
-    #[schema(inline)]
     pub status: LineStatus,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]

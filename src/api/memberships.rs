@@ -165,7 +165,6 @@ pub struct TierChangeOut {
     #[schema(required, examples("silver"))]
     pub to: Option<String>,
     /// What did it.
-    #[schema(inline)]
     pub cause: TierChangeCause,
 }
 
@@ -176,7 +175,6 @@ pub struct ExplanationLineOut {
     #[schema(examples("2024-06-01T10:00:00Z"))]
     pub at: At,
     /// What it is.
-    #[schema(inline)]
     pub kind: LineKind,
     /// The fact's identifier; null where time alone did something.
     #[schema(required, examples("o1"))]
@@ -185,7 +183,7 @@ pub struct ExplanationLineOut {
     #[schema(required, examples(true))]
     pub counted: Option<bool>,
     /// Why it does not count; null where it does.
-    #[schema(required, inline)]
+    #[schema(required)]
     pub reason: Option<UncountedReason>,
     /// What the fact is worth: the order's total less earlier refunds; of a
     /// refund, what it takes away.

@@ -18,9 +18,11 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use problem::{ApiError, Code};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, ServerBuilder, tag::TagBuilder};
+use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr, Schema, ServerBuilder, tag::TagBuilder};
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -99,6 +101,7 @@ pub fn document() -> OpenApi {
         "Fault".to_owned(),
         <problem::Fault as utoipa::PartialSchema>::schema(),
     );
+    close_shapes(&mut components.schemas);
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
@@ -119,6 +122,18 @@ pub fn document() -> OpenApi {
         .paths(served.paths)
         .components(Some(components))
         .build()
+}
+
+/// The shapes of a tagged enum refuse unknown fields, as the code does, which
+/// the derived schema leaves out.
+fn close_shapes(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+    if let Some(RefOr::T(Schema::OneOf(shapes))) = schemas.get_mut("ProgressReset") {
+        for shape in &mut shapes.items {
+            if let RefOr::T(Schema::Object(shape)) = shape {
+                shape.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+            }
+        }
+    }
 }
 
 /// The document as JSON, made once.

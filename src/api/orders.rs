@@ -31,7 +31,6 @@ pub struct OrderIn {
     #[schema(pattern = "^[A-Za-z0-9._:-]{1,64}$", examples("c1"))]
     pub customer_id: String,
     /// `pending` and `cancelled` orders count nothing.
-    #[schema(inline)]
     pub status: OrderStatusWire,
     /// The total with tax and shipping, as a decimal string.
     #[schema(pattern = r"^[0-9]{1,19}(\.[0-9]{1,4})?$", examples("129.95"))]
@@ -56,6 +55,7 @@ pub struct OrderIn {
 /// An order's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = OrderStatus)]
 pub enum OrderStatusWire {
     /// Placed, not yet fulfilled.
     Pending,

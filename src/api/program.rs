@@ -79,6 +79,7 @@ pub struct ProgramIn {
 /// What thresholds are measured against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = EntryMethod)]
 pub enum EntryMethodWire {
     /// Money spent, less refunds.
     AmountSpent,
@@ -91,6 +92,7 @@ pub enum EntryMethodWire {
 /// What becomes of a tier when a period ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = TierRetention)]
 pub enum TierRetentionWire {
     /// A tier once reached is kept for good.
     Permanent,
@@ -101,6 +103,7 @@ pub enum TierRetentionWire {
 /// When progress starts again at zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[schema(as = ProgressReset)]
 pub enum ProgressResetWire {
     /// It never does.
     Never,
@@ -119,6 +122,7 @@ pub enum ProgressResetWire {
 /// What the months of rolling periods are counted from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = Anchor)]
 pub enum AnchorWire {
     /// The customer's enrolment.
     Enrolment,

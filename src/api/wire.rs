@@ -3,7 +3,6 @@
 use crate::db::page::Seek;
 use crate::domain::Instant;
 use crate::domain::change::threshold_text;
-use crate::domain::id::ID_PATTERN;
 use crate::domain::membership::{self, Figures};
 use crate::domain::money::{Amount, Currency};
 use crate::domain::tier::Tier;
@@ -27,23 +26,6 @@ pub const EMAIL_PATTERN: &str = r"^[^@\s]+@[^@\s]+$";
 /// A text with something to read in it, and no control characters.
 pub const TEXT_PATTERN: &str = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$";
 
-/// An identifier on the wire.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Id(pub String);
-
-impl PartialSchema for Id {
-    fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .description(Some("An identifier: 1 to 64 characters of `A–Z a–z 0–9 . _ : -`, the caller's own."))
-            .pattern(Some(ID_PATTERN))
-            .into()
-    }
-}
-
-impl ToSchema for Id {}
-
 /// An instant on the wire: RFC 3339, cut to microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -65,7 +47,11 @@ impl PartialSchema for At {
     }
 }
 
-impl ToSchema for At {}
+impl ToSchema for At {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Instant".into()
+    }
+}
 
 /// What counts, in all three metrics.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]

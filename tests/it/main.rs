@@ -1,0 +1,16 @@
+//! One binary for all integration tests, because linking it once is much
+//! faster than linking each file. Every test that asks the service runs on
+//! both databases.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    reason = "a test that can't go on has failed"
+)]
+
+#[macro_use]
+mod support;
+
+mod routes;

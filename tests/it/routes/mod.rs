@@ -1,0 +1,3 @@
+//! The tests of the API, by resource.
+
+mod smoke;
