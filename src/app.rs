@@ -19,7 +19,12 @@ const BLOCKING_THREADS_PER_WORKER: usize = 16;
 ///
 /// # Errors
 /// Where the listener can't be used.
-pub fn serve(db: Db, secret: &Secret, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
+pub fn serve(
+    db: Db,
+    secret: &Secret,
+    listener: TcpListener,
+    workers: usize,
+) -> std::io::Result<Server> {
     let openapi = document();
     let document = openapi.to_pretty_json().map_err(std::io::Error::other)?;
     let verifier = web::Data::new(Verifier::new(secret));
@@ -54,9 +59,15 @@ pub fn serve(db: Db, secret: &Secret, listener: TcpListener, workers: usize) -> 
                 async move {
                     let mut response = answer.await?;
                     let headers = response.headers_mut();
-                    headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
+                    headers.insert(
+                        header::X_CONTENT_TYPE_OPTIONS,
+                        header::HeaderValue::from_static("nosniff"),
+                    );
                     if !headers.contains_key(header::CACHE_CONTROL) {
-                        headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+                        headers.insert(
+                            header::CACHE_CONTROL,
+                            header::HeaderValue::from_static("no-store"),
+                        );
                     }
                     span.record("status", response.status().as_u16());
                     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);

@@ -69,10 +69,14 @@ impl Config {
             })
         };
         let database_pool_size = number("DATABASE_POOL_SIZE", 8, 1_000);
-        let cores = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
+        let cores =
+            std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
         let workers = number("WORKERS", cores, 1_000);
         let listen_addr = text("LISTEN_ADDR", "127.0.0.1:8080");
-        if !listen_addr.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
+        if !listen_addr
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+        {
             let rule = format!("must be HOST:PORT such as 127.0.0.1:8080, not {listen_addr:?}");
             faults.push(InvalidSetting { name: "LISTEN_ADDR", rule });
         }
@@ -203,7 +207,14 @@ mod tests {
         names.sort_unstable();
         assert_eq!(
             names,
-            ["DATABASE_POOL_SIZE", "DATABASE_URL", "JWT_SECRET", "LISTEN_ADDR", "LOG_FORMAT", "WORKERS"]
+            [
+                "DATABASE_POOL_SIZE",
+                "DATABASE_URL",
+                "JWT_SECRET",
+                "LISTEN_ADDR",
+                "LOG_FORMAT",
+                "WORKERS"
+            ]
         );
     }
 

@@ -32,9 +32,26 @@ const FIRST_NAMES: [&str; 20] = [
     "Lena", "Mateo", "Nadia", "Oscar", "Priya", "Quentin", "Rosa", "Søren", "Zoë",
 ];
 const LAST_NAMES: [&str; 20] = [
-    "Abbott", "Bauer", "Castillo", "Dubois", "Eriksen", "Ferrari", "García", "Hughes", "Ito",
-    "Jensen", "Kowalska", "Larsen", "Müller", "Novák", "O’Brien", "Papadopoulos", "Quinn", "Rossi",
-    "Schmidt", "Törnqvist",
+    "Abbott",
+    "Bauer",
+    "Castillo",
+    "Dubois",
+    "Eriksen",
+    "Ferrari",
+    "García",
+    "Hughes",
+    "Ito",
+    "Jensen",
+    "Kowalska",
+    "Larsen",
+    "Müller",
+    "Novák",
+    "O’Brien",
+    "Papadopoulos",
+    "Quinn",
+    "Rossi",
+    "Schmidt",
+    "Törnqvist",
 ];
 const TAGS: [&str; 4] = ["wholesale", "press", "advisory-panel", "gift-buyer"];
 
@@ -55,6 +72,14 @@ impl Dice {
     fn signed_below(&mut self, sides: u64) -> i64 {
         i64::try_from(self.below(sides)).unwrap_or(0)
     }
+}
+
+fn before(at: Instant, span: Duration) -> Instant {
+    at.checked_sub_signed(span).unwrap_or(at)
+}
+
+fn after(at: Instant, span: Duration) -> Instant {
+    at.checked_add_signed(span).unwrap_or(at)
 }
 
 /// Fills the demo's store, if it is not set up yet; whether it did.
@@ -102,7 +127,7 @@ fn set_up(
         tier("gold", "Gold", 3, 50_000)?,
         tier("platinum", "Platinum", 4, 100_000)?,
     ];
-    let start_date = (now - Duration::days(2 * 365)).date_naive();
+    let start_date = before(now, Duration::days(730)).date_naive();
     let settings = Settings {
         name: "VIP".to_owned(),
         currency,
@@ -121,7 +146,9 @@ fn set_up(
     let context = Context { store: store.clone(), actor, action: "program_changed", now };
     let options =
         Options { effective_from: EffectiveFrom::Now, allow_downgrades: false, dry_run: false };
-    change_settings(tx, &context, options, &IfMatch::Absent, |_| Ok::<_, workflow::Error>(settings))?;
+    change_settings(tx, &context, options, &IfMatch::Absent, |_| {
+        Ok::<_, workflow::Error>(settings)
+    })?;
     Ok(true)
 }
 
@@ -135,7 +162,7 @@ fn lines(currency: Currency, now: Instant) -> Result<Vec<Line>, ApiError> {
     for number in 1..=CUSTOMERS {
         let id = CustomerId::parse(&format!("c{number}")).map_err(invalid)?;
         let joined_days_ago = dice.signed_below(720).saturating_add(5);
-        let joined_at = now - Duration::days(joined_days_ago);
+        let joined_at = before(now, Duration::days(joined_days_ago));
         lines.push(Line::Customer(id.clone(), Box::new(profile(&mut dice, number, joined_at))));
         // Most order little, few order much.
         let orders = match dice.below(20) {
@@ -146,10 +173,9 @@ fn lines(currency: Currency, now: Instant) -> Result<Vec<Line>, ApiError> {
         };
         for _ in 0..orders {
             order_number = order_number.saturating_add(1);
-            let minutes_ago = dice.signed_below(
-                u64::try_from(joined_days_ago).unwrap_or(1).saturating_mul(24 * 60),
-            );
-            let completed_at = now - Duration::minutes(minutes_ago);
+            let minutes_ago = dice
+                .signed_below(u64::try_from(joined_days_ago).unwrap_or(1).saturating_mul(24 * 60));
+            let completed_at = before(now, Duration::minutes(minutes_ago));
             let status = match dice.below(25) {
                 0 => OrderStatus::Pending,
                 1 => OrderStatus::Cancelled,
@@ -164,7 +190,7 @@ fn lines(currency: Currency, now: Instant) -> Result<Vec<Line>, ApiError> {
                 status,
                 total,
                 currency,
-                placed_at: completed_at - Duration::hours(dice.signed_below(48)),
+                placed_at: before(completed_at, Duration::hours(dice.signed_below(48))),
                 completed_at: is_completed.then_some(completed_at),
                 updated_at: None,
             }));
@@ -176,7 +202,7 @@ fn lines(currency: Currency, now: Instant) -> Result<Vec<Line>, ApiError> {
                     id: RefundId::parse(&format!("r{order_number}")).map_err(invalid)?,
                     order,
                     amount: Amount(amount, currency).to_string(),
-                    refunded_at: (completed_at + Duration::days(days)).min(now),
+                    refunded_at: after(completed_at, Duration::days(days)).min(now),
                 }));
             }
         }
@@ -185,7 +211,7 @@ fn lines(currency: Currency, now: Instant) -> Result<Vec<Line>, ApiError> {
                 id: ActivityId::parse(&format!("p{number}")).map_err(invalid)?,
                 customer: id,
                 points: dice.signed_below(200).saturating_add(10),
-                occurred_at: joined_at + Duration::days(1),
+                occurred_at: after(joined_at, Duration::days(1)),
                 updated_at: None,
             }));
         }
@@ -209,7 +235,7 @@ fn profile(dice: &mut Dice, number: u64, joined_at: Instant) -> Profile {
         monthly_amount: "19.90".to_owned(),
         state,
         cancelled_at: (state == SubscriptionState::Cancelled)
-            .then(|| joined_at + Duration::days(4)),
+            .then(|| after(joined_at, Duration::days(4))),
     });
     Profile {
         name: Some(format!("{first} {last}")),

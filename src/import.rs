@@ -142,7 +142,11 @@ fn refusal(place: &Place, error: &ApiError) -> RefusedLine {
     let faults: Vec<String> =
         problem.errors.iter().map(|fault| format!("{} {}", fault.pointer, fault.detail)).collect();
     let reason = if faults.is_empty() { problem.detail } else { faults.join("; ") };
-    RefusedLine { file: place.file.clone(), line: place.line, reason: format!("{}: {reason}", problem.code) }
+    RefusedLine {
+        file: place.file.clone(),
+        line: place.line,
+        reason: format!("{}: {reason}", problem.code),
+    }
 }
 
 fn read_file(
@@ -197,7 +201,8 @@ fn parse_order(mut cells: BTreeMap<String, String>) -> Result<(Option<Instant>, 
     if !cells.contains_key("status") {
         cells.insert("status".to_owned(), "completed".to_owned());
     }
-    if let (None, Some(completed_at)) = (cells.get("placed_at"), cells.get("completed_at").cloned()) {
+    if let (None, Some(completed_at)) = (cells.get("placed_at"), cells.get("completed_at").cloned())
+    {
         cells.insert("placed_at".to_owned(), completed_at);
     }
     let order = parse::<OrderIn>(Value::Object(to_body(cells)), "")?.into_order(id)?;
@@ -212,7 +217,9 @@ fn parse_refund(mut cells: BTreeMap<String, String>) -> Result<(Option<Instant>,
 
 /// A customer: tags are separated by semicolons, and a subscription has
 /// columns of its own.
-fn parse_customer(mut cells: BTreeMap<String, String>) -> Result<(Option<Instant>, Line), ApiError> {
+fn parse_customer(
+    mut cells: BTreeMap<String, String>,
+) -> Result<(Option<Instant>, Line), ApiError> {
     let id = take_id(&mut cells, "customer_id", CustomerId::parse)?;
     let mut body = Map::new();
     if let Some(tags) = cells.remove("tags") {

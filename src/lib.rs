@@ -1,4 +1,8 @@
 //! Accolade: VIP status for shops. See `ARCHITECTURE.md` for the map.
+#![cfg_attr(
+    not(test),
+    deny(clippy::arithmetic_side_effects, clippy::as_conversions, reason = "sums are checked")
+)]
 
 pub mod api;
 pub mod app;

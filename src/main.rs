@@ -151,7 +151,8 @@ fn print_line(line: &str) -> Answer {
 /// Opens the database and brings it up to date.
 fn open(config: &Config) -> Result<Db, String> {
     let limits = Limits { pool_size: config.database_pool_size, ..Limits::default() };
-    let db = Db::open(&config.database_url, limits).map_err(|error| format!("DATABASE_URL: {error}"))?;
+    let db =
+        Db::open(&config.database_url, limits).map_err(|error| format!("DATABASE_URL: {error}"))?;
     db.migrate().map_err(|error| format!("the database can't be brought up to date: {error}"))?;
     Ok(db)
 }
@@ -171,7 +172,10 @@ async fn serve(config: &Config, with_demo: bool) -> Answer {
     if with_demo {
         let now = api::wire::now();
         if !demo::fill(&db, now).await.map_err(text)? {
-            eprintln!("accolade: the store \"{}\" is there already; it stays as it is", demo::STORE);
+            eprintln!(
+                "accolade: the store \"{}\" is there already; it stays as it is",
+                demo::STORE
+            );
         }
     }
     let server = app::serve(db.clone(), &secret, listener, config.workers).map_err(text)?;
@@ -180,7 +184,8 @@ async fn serve(config: &Config, with_demo: bool) -> Answer {
     if with_demo {
         let store = StoreId::parse(demo::STORE).map_err(text)?;
         print_demo_lines(&address.to_string(), |role| {
-            issue(&secret, &store, role, "demo", Utc::now(), chrono::Duration::days(7)).map_err(text)
+            issue(&secret, &store, role, "demo", Utc::now(), chrono::Duration::days(7))
+                .map_err(text)
         })?;
     }
     let served = server.await;
@@ -201,9 +206,15 @@ fn print_demo_lines(address: &str, token: impl Fn(Role) -> Result<String, String
     let order = "'{\"customer_id\":\"c1\",\"status\":\"completed\",\"total\":\"129.95\",\"currency\":\"GBP\",\"placed_at\":\"2026-01-01T10:00:00Z\",\"completed_at\":\"2026-01-01T10:00:00Z\"}'";
     print_line("\nPaste the lines above, then try:\n")?;
     print_line(&curl(Role::Storefront, &format!("{base}/customers/c1/membership")))?;
-    print_line(&curl(Role::Storefront, &format!("-X PUT -H 'Content-Type: application/json' -d {order} {base}/orders/tour-1")))?;
+    print_line(&curl(
+        Role::Storefront,
+        &format!("-X PUT -H 'Content-Type: application/json' -d {order} {base}/orders/tour-1"),
+    ))?;
     print_line(&curl(Role::Support, &format!("{base}/customers/c1/membership/explanation")))?;
-    print_line(&curl(Role::Manager, &format!("'{base}/customers?tier=platinum&sort=-lifetime_spend'")))?;
+    print_line(&curl(
+        Role::Manager,
+        &format!("'{base}/customers?tier=platinum&sort=-lifetime_spend'"),
+    ))?;
     print_line(&curl(Role::Administrator, &format!("{base}/program")))?;
     print_line(&curl(Role::PlatformAdmin, &format!("{base}/tiers")))?;
     print_line(&format!("\nAll operations, to try in a browser: http://{address}/docs\n"))
@@ -237,8 +248,7 @@ fn parse_ttl(text: &str) -> Option<chrono::Duration> {
 
 async fn run_import(config: &Config, args: ImportArgs) -> Answer {
     let store = StoreId::parse(&args.store).map_err(|error| format!("--store {error}"))?;
-    let files =
-        Files { orders: args.orders, refunds: args.refunds, customers: args.customers };
+    let files = Files { orders: args.orders, refunds: args.refunds, customers: args.customers };
     if files.orders.is_none() && files.refunds.is_none() && files.customers.is_none() {
         return Err("name at least one of --orders, --refunds and --customers".to_owned());
     }
@@ -290,7 +300,8 @@ fn healthcheck(config: &Config) -> Answer {
         let mut stream = TcpStream::connect(format!("127.0.0.1:{port}"))?;
         stream.set_read_timeout(limit)?;
         stream.set_write_timeout(limit)?;
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        stream
+            .write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)
@@ -300,5 +311,9 @@ fn healthcheck(config: &Config) -> Answer {
         Ok(answer) => Err(format!("it answers {}", answer.lines().next().unwrap_or("nothing"))),
         Err(error) => Err(format!("it does not answer: {error}")),
     }
-    .inspect(|()| if std::io::stdout().is_terminal() { drop(print_line("ok")) })
+    .inspect(|()| {
+        if std::io::stdout().is_terminal() {
+            drop(print_line("ok"))
+        }
+    })
 }

@@ -3,7 +3,7 @@
 use super::auth::{Allowed, ReadLists, ReadOne, WriteActivities};
 use super::extract::{Id, IfMatchHeader, Json, NoQuery, Query, etag};
 use super::orders::put_status;
-use super::problem::{ApiError, ApiResult, BODY, Code, Fault, TOKEN, problems};
+use super::problem::{ANY_TOKEN, ApiError, ApiResult, BODY, Code, Fault, TOKEN, problems};
 use super::refunds::PageQuery;
 use super::wire::{self, At, LIMIT_DEFAULT, MembershipChangeOut, MembershipOut};
 use crate::db::activities::{self, ActivityRow};
@@ -116,7 +116,7 @@ pub struct ActivityRecordedOut {
     pub membership: MembershipChangeOut,
 }
 
-problems!(PutActivityProblems: TOKEN, BODY, &[
+problems!(PutActivityProblems: ANY_TOKEN, BODY, &[
     Code::StoreNotSetUp, Code::TooFarAhead, Code::ActivityFixed, Code::FigureOverflow,
     Code::PreconditionFailed,
 ]);
@@ -165,10 +165,12 @@ pub async fn put_activity(
             after: membership(&recorded.after),
         },
     };
-    Ok(HttpResponse::build(put_status(recorded.stored)).insert_header(etag(recorded.row.version)).json(out))
+    Ok(HttpResponse::build(put_status(recorded.stored))
+        .insert_header(etag(recorded.row.version))
+        .json(out))
 }
 
-problems!(GetActivityProblems: TOKEN, &[Code::NotFound, Code::InvalidRequest, Code::StoreNotSetUp]);
+problems!(GetActivityProblems: ANY_TOKEN, &[Code::NotFound, Code::InvalidRequest, Code::StoreNotSetUp]);
 
 /// One activity.
 ///
@@ -237,7 +239,13 @@ pub async fn list_customer_activities(
         .read(move |tx| {
             program_of(tx, &store, Hold::Read)?;
             customers::find(tx, &store, &id.0)?.ok_or(Refusal::NotFound("customer"))?;
-            Ok::<_, workflow::Error>(activities::list(tx, &store, &id.0, after.as_ref(), limit.saturating_add(1))?)
+            Ok::<_, workflow::Error>(activities::list(
+                tx,
+                &store,
+                &id.0,
+                after.as_ref(),
+                limit.saturating_add(1),
+            )?)
         })
         .await?;
     let (rows, next_cursor) =

@@ -53,6 +53,7 @@ struct Claims {
     sub: String,
     store: String,
     role: String,
+    #[serde(default)]
     iat: i64,
     exp: i64,
 }

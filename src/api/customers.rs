@@ -3,7 +3,7 @@
 use super::auth::{Allowed, EraseCustomers, ReadLists, ReadOne, WriteFacts};
 use super::extract::{Id, IfMatchHeader, Json, NoQuery, Patch, Query, etag, rule};
 use super::orders::put_status;
-use super::problem::{ApiError, ApiResult, BODY, Code, TOKEN, problems};
+use super::problem::{ANY_TOKEN, ApiError, ApiResult, BODY, Code, TOKEN, problems};
 use super::wire::{self, At, LIMIT_DEFAULT};
 use crate::db::customers::{self, CustomerRow, Filter, Listed, Sort};
 use crate::db::memberships::{NEVER, is_any_due};
@@ -29,7 +29,11 @@ use validator::{Validate, ValidationError};
 pub struct CustomerIn {
     /// The name that staff read.
     #[serde(default)]
-    #[schema(max_length = 200, pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$", examples("Ada Byron"))]
+    #[schema(
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
+        examples("Ada Byron")
+    )]
     name: Option<String>,
     /// The e-mail address.
     #[serde(default)]
@@ -46,7 +50,11 @@ pub struct CustomerIn {
     birthday: Option<NaiveDate>,
     /// How the customer prefers to be contacted, such as `email` or `phone`.
     #[serde(default)]
-    #[schema(max_length = 64, pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$", examples("email"))]
+    #[schema(
+        max_length = 64,
+        pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
+        examples("email")
+    )]
     preferred_channel: Option<String>,
     /// Labels for any purpose, each once.
     #[serde(default)]
@@ -219,7 +227,12 @@ impl CustomerOut {
             name: row.name.clone(),
             email: row.email.clone(),
             joined_at: maybe_instant(row.joined_at)?.map(At),
-            birthday: row.birthday.as_deref().map(str::parse).transpose().map_err(|_| ApiError::new(Code::Internal))?,
+            birthday: row
+                .birthday
+                .as_deref()
+                .map(str::parse)
+                .transpose()
+                .map_err(|_| ApiError::new(Code::Internal))?,
             preferred_channel: row.preferred_channel.clone(),
             tags: serde_json::from_str(&row.tags).map_err(corrupt)?,
             subscription,
@@ -324,8 +337,7 @@ pub async fn patch_customer(
         .write(move |tx| {
             let currency = program_of(tx, &store, Hold::Share)?.program.currency;
             let row = workflow::customers::find_for_change(tx, &store, &id.0, &if_match.0)?;
-            let profile =
-                body.onto(CustomerOut::new(&row, currency)?.to_input())?.into_profile();
+            let profile = body.onto(CustomerOut::new(&row, currency)?.to_input())?.into_profile();
             let (_, row) =
                 workflow::customers::put(tx, &store, &id.0, &profile, &if_match.0, wire::now())?;
             Ok::<_, ApiError>((row, currency))
@@ -334,7 +346,7 @@ pub async fn patch_customer(
     Ok(HttpResponse::Ok().insert_header(etag(row.version)).json(CustomerOut::new(&row, currency)?))
 }
 
-problems!(GetCustomerProblems: TOKEN, &[Code::NotFound, Code::InvalidRequest, Code::StoreNotSetUp]);
+problems!(GetCustomerProblems: ANY_TOKEN, &[Code::NotFound, Code::InvalidRequest, Code::StoreNotSetUp]);
 
 /// One customer.
 ///
@@ -394,7 +406,14 @@ pub async fn delete_customer(
 ) -> ApiResult<HttpResponse> {
     let caller = allowed.caller;
     db.write(move |tx| {
-        workflow::customers::erase(tx, &caller.store, &id.0, &if_match.0, &caller.actor(), wire::now())
+        workflow::customers::erase(
+            tx,
+            &caller.store,
+            &id.0,
+            &if_match.0,
+            &caller.actor(),
+            wire::now(),
+        )
     })
     .await?;
     Ok(HttpResponse::NoContent().finish())
@@ -553,7 +572,8 @@ pub async fn list_customers(
         .read(move |tx| {
             let record = program_of(tx, &store, Hold::Read)?;
             let currency = record.program.currency;
-            let spend = query.min_lifetime_spend.as_deref().map(|text| parse_amount(text, currency));
+            let spend =
+                query.min_lifetime_spend.as_deref().map(|text| parse_amount(text, currency));
             let filter = Filter {
                 q: query.q,
                 tier: query.tier,
@@ -565,7 +585,15 @@ pub async fn list_customers(
                 joined_before: query.joined_before.map(|at| at.0),
                 last_order_before: query.last_order_before.map(|at| at.0),
             };
-            let rows = customers::list(tx, &store, &filter, sort, is_descending, after.as_ref(), limit.saturating_add(1))?;
+            let rows = customers::list(
+                tx,
+                &store,
+                &filter,
+                sort,
+                is_descending,
+                after.as_ref(),
+                limit.saturating_add(1),
+            )?;
             let recalculating = record.pending.is_some() || is_any_due(tx, &store, wire::now())?;
             Ok::<_, workflow::Error>((rows, currency, recalculating))
         })
@@ -576,7 +604,11 @@ pub async fn list_customers(
             customer: CustomerOut::new(&row.customer, currency)?,
             tier: row.tier.clone(),
             lifetime_spend: Amount(row.lifetime_amount, currency).to_string(),
-            last_order_at: if row.last_order_at == NEVER { None } else { Some(At(instant(row.last_order_at)?)) },
+            last_order_at: if row.last_order_at == NEVER {
+                None
+            } else {
+                Some(At(instant(row.last_order_at)?))
+            },
             member_since: At(instant(row.member_since)?),
         })
     };

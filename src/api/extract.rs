@@ -28,16 +28,17 @@ pub const BODY_BYTES_MAX: usize = 256 * 1024;
 /// Schemas that were compiled before, by the name of what they describe.
 type Compiled = RwLock<HashMap<String, &'static jsonschema::Validator>>;
 
-fn compiled(name: &str, schema: impl FnOnce() -> Value) -> ApiResult<&'static jsonschema::Validator> {
+fn compiled(
+    name: &str,
+    schema: impl FnOnce() -> Value,
+) -> ApiResult<&'static jsonschema::Validator> {
     static COMPILED: OnceLock<Compiled> = OnceLock::new();
     let known = COMPILED.get_or_init(Compiled::default);
     if let Some(validator) = known.read().unwrap_or_else(PoisonError::into_inner).get(name) {
         return Ok(validator);
     }
-    let validator = jsonschema::options()
-        .should_validate_formats(true)
-        .build(&schema())
-        .map_err(|error| {
+    let validator =
+        jsonschema::options().should_validate_formats(true).build(&schema()).map_err(|error| {
             tracing::error!(%error, name, "a schema of the document can't be used");
             ApiError::new(Code::Internal)
         })?;
@@ -48,9 +49,18 @@ fn compiled(name: &str, schema: impl FnOnce() -> Value) -> ApiResult<&'static js
 /// What a pattern of the document says, in words.
 const PATTERNS: [(&str, &str); 6] = [
     (ID_PATTERN, "must be 1 to 64 characters of A–Z a–z 0–9 . _ : -"),
-    (super::wire::AMOUNT_PATTERN, "must be a decimal string such as \"129.95\": digits, without sign or exponent"),
-    (super::wire::RATE_PATTERN, "must be a decimal string with at most 7 digits before and 6 after the point"),
-    (super::wire::CURRENCY_PATTERN, "must be a currency code of three capital letters, such as \"GBP\""),
+    (
+        super::wire::AMOUNT_PATTERN,
+        "must be a decimal string such as \"129.95\": digits, without sign or exponent",
+    ),
+    (
+        super::wire::RATE_PATTERN,
+        "must be a decimal string with at most 7 digits before and 6 after the point",
+    ),
+    (
+        super::wire::CURRENCY_PATTERN,
+        "must be a currency code of three capital letters, such as \"GBP\"",
+    ),
     (super::wire::EMAIL_PATTERN, "must be an e-mail address"),
     (super::wire::TEXT_PATTERN, "must not be blank, nor hold control characters"),
 ];
@@ -71,7 +81,8 @@ fn add_faults(error: &jsonschema::ValidationError<'_>, root: &str, faults: &mut 
     };
     let path = error.instance_path().to_string();
     let field = |name: &str| at(&format!("{path}/{}", name.replace('~', "~0").replace('/', "~1")));
-    let unknown = if root == "?" { "is not a known query parameter" } else { "is not a known field" };
+    let unknown =
+        if root == "?" { "is not a known query parameter" } else { "is not a known field" };
     let detail = match error.kind() {
         Kind::AdditionalProperties { unexpected } => {
             faults.extend(unexpected.iter().map(|name| Fault::new(field(name), unknown)));
@@ -108,7 +119,9 @@ fn add_faults(error: &jsonschema::ValidationError<'_>, root: &str, faults: &mut 
         Kind::Format { format } if format == "date-time" => {
             "must be an RFC 3339 instant such as \"2024-06-01T10:00:00Z\"".to_owned()
         }
-        Kind::Format { format } if format == "date" => "must be a date such as \"2024-06-01\"".to_owned(),
+        Kind::Format { format } if format == "date" => {
+            "must be a date such as \"2024-06-01\"".to_owned()
+        }
         Kind::Enum { options } => format!("must be one of {options}"),
         Kind::MaxLength { limit } => format!("must have at most {limit} characters"),
         Kind::MinLength { limit } => format!("must have at least {limit} characters"),
@@ -176,10 +189,9 @@ pub fn parse<T: DeserializeOwned + ToSchema + Validate>(value: Value, root: &str
 
 /// A component of the document as a schema that stands by itself.
 fn schema_of(name: &str) -> Value {
-    let document = super::document_json();
     json!({
         "$ref": format!("#/components/schemas/{name}"),
-        "components": { "schemas": document["components"]["schemas"] },
+        "components": { "schemas": super::schemas_json() },
     })
 }
 
@@ -235,7 +247,10 @@ impl<T: DeserializeOwned + ToSchema + Validate + 'static> FromRequest for Patch<
     }
 }
 
-fn json_body(request: &HttpRequest, payload: &mut Payload) -> LocalBoxFuture<'static, ApiResult<Value>> {
+fn json_body(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> LocalBoxFuture<'static, ApiResult<Value>> {
     let is_json = request.content_type().eq_ignore_ascii_case("application/json");
     let payload = payload.take();
     Box::pin(async move {
@@ -290,7 +305,11 @@ fn parse_query<T: DeserializeOwned + IntoParams + Validate>(query: &str) -> ApiR
     let mut faults = Vec::new();
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
     for (name, text) in pairs {
-        let kind = properties.get(&name).map(|schema| schema["type"].to_string()).unwrap_or_default();
+        let kind = properties
+            .get(&name)
+            .and_then(|schema| schema.get("type"))
+            .map(Value::to_string)
+            .unwrap_or_default();
         let value = match text.as_str() {
             "true" if kind.contains("boolean") => json!(true),
             "false" if kind.contains("boolean") => json!(false),
@@ -308,7 +327,7 @@ fn parse_query<T: DeserializeOwned + IntoParams + Validate>(query: &str) -> ApiR
         json!({
             "type": "object", "properties": properties, "required": required,
             "additionalProperties": false,
-            "components": { "schemas": super::document_json()["components"]["schemas"] },
+            "components": { "schemas": super::schemas_json() },
         })
     };
     let given = Value::Object(given);
@@ -319,7 +338,9 @@ fn parse_query<T: DeserializeOwned + IntoParams + Validate>(query: &str) -> ApiR
                 let mut found = Vec::new();
                 rule_faults(&errors, "", &mut found);
                 faults.extend(
-                    found.into_iter().map(|f| Fault::new(f.pointer.replacen('/', "?", 1), f.detail)),
+                    found
+                        .into_iter()
+                        .map(|f| Fault::new(f.pointer.replacen('/', "?", 1), f.detail)),
                 );
             }
             if faults.is_empty() { Ok(parsed) } else { Err(ApiError::invalid(faults)) }

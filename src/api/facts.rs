@@ -4,15 +4,15 @@ use super::activities::ActivityIn;
 use super::auth::{Allowed, WriteFacts};
 use super::customers::CustomerIn;
 use super::extract::{NoQuery, parse, read_body};
-use super::wire;
 use super::orders::OrderIn;
 use super::problem::{ApiError, ApiResult, Code, Fault, Problem, TOKEN, problems};
 use super::refunds::RefundIn;
+use super::wire;
+use crate::db::programs::Hold;
 use crate::db::{Db, orders};
 use crate::domain::id::{ActivityId, CustomerId, OrderId, RefundId, StoreId, is_id};
 use crate::workflow::facts::{Batch, Line, Stored, put_lines};
 use crate::workflow::memberships::program_of;
-use crate::db::programs::Hold;
 use crate::workflow::{self, Refusal};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, post, web};
 
@@ -111,7 +111,8 @@ pub async fn post_facts(
     }
     let body = read_body(payload.into_inner(), BATCH_BYTES_MAX).await?;
     let text = std::str::from_utf8(&body).map_err(|_| ApiError::new(Code::MalformedJson))?;
-    let lines: Vec<(usize, &str)> = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()).collect();
+    let lines: Vec<(usize, &str)> =
+        (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()).collect();
     if lines.len() > LINES_MAX {
         let detail = format!("a batch has at most {LINES_MAX} lines");
         return Err(ApiError::invalid(vec![Fault::new("", detail)]));
@@ -187,9 +188,8 @@ pub async fn record(
             let store = store.clone();
             async move {
                 let count = numbers.len();
-                let batch = db
-                    .write(move |tx| put_lines(tx, &store, &customer, &lines, wire::now()))
-                    .await;
+                let batch =
+                    db.write(move |tx| put_lines(tx, &store, &customer, &lines, wire::now())).await;
                 let outcomes: Vec<Result<Stored, ApiError>> = match batch {
                     Ok(outcomes) | Err(Batch::NothingStored(outcomes)) => {
                         outcomes.into_iter().map(|o| o.map_err(ApiError::from)).collect()
@@ -207,7 +207,8 @@ pub async fn record(
 }
 
 fn summary(results: BTreeMap<usize, Result<Stored, ApiError>>) -> FactsOut {
-    let mut out = FactsOut { created: 0, changed: 0, unchanged: 0, refused: 0, results: Vec::new() };
+    let mut out =
+        FactsOut { created: 0, changed: 0, unchanged: 0, refused: 0, results: Vec::new() };
     for (line, result) in results {
         let (count, status) = match &result {
             Ok(Stored::Created) => (&mut out.created, LineStatus::Created),
@@ -224,7 +225,8 @@ fn summary(results: BTreeMap<usize, Result<Stored, ApiError>>) -> FactsOut {
 
 /// The fact that a line states.
 fn parse_line(line: &str) -> ApiResult<Line> {
-    let value: Value = serde_json::from_str(line).map_err(|_| ApiError::new(Code::MalformedJson))?;
+    let value: Value =
+        serde_json::from_str(line).map_err(|_| ApiError::new(Code::MalformedJson))?;
     let wrong_shape = || {
         let detail = "must be an object with one field: order, refund, activity or customer";
         ApiError::invalid(vec![Fault::new("", detail)])
@@ -265,7 +267,8 @@ fn parse_line(line: &str) -> ApiResult<Line> {
 }
 
 fn take_id(mut fact: Map<String, Value>, root: &str, field: &str) -> ApiResult<(String, Value)> {
-    let fault = |detail: &str| ApiError::invalid(vec![Fault::new(format!("{root}/{field}"), detail)]);
+    let fault =
+        |detail: &str| ApiError::invalid(vec![Fault::new(format!("{root}/{field}"), detail)]);
     match fact.remove(field) {
         Some(Value::String(id)) if is_id(&id) => Ok((id, Value::Object(fact))),
         Some(_) => Err(fault("must be 1 to 64 characters of A–Z a–z 0–9 . _ : -")),

@@ -41,7 +41,7 @@ problems!(ReadinessProblems: &[Code::InvalidRequest, Code::Unavailable]);
 #[get("/readyz")]
 pub async fn get_readiness(_: NoQuery, db: web::Data<Db>) -> ApiResult<HttpResponse> {
     let db = db.get_ref().clone();
-    let ping = db.read(|tx| Ok::<_, crate::db::Error>(tx.ping()?)).await;
+    let ping = db.read(|tx| tx.ping()).await;
     ping.map_err(|error| {
         tracing::warn!(%error, "not ready");
         super::problem::ApiError::new(Code::Unavailable)

@@ -2,7 +2,7 @@
 
 use super::auth::{Allowed, ReadOne, RecalculateOne};
 use super::extract::{Id, Json, NoQuery, Query};
-use super::problem::{ApiResult, BODY, Code, TOKEN, problems};
+use super::problem::{ANY_TOKEN, ApiResult, BODY, Code, TOKEN, problems};
 use super::wire::{self, At, FiguresOut, LIMIT_DEFAULT, MembershipChangeOut, MembershipOut};
 use crate::db::Db;
 use crate::db::page::Seek;
@@ -28,7 +28,7 @@ pub struct AtQuery {
     at: Option<At>,
 }
 
-problems!(GetMembershipProblems: TOKEN, &[
+problems!(GetMembershipProblems: ANY_TOKEN, &[
     Code::InvalidRequest, Code::NotFound, Code::StoreNotSetUp, Code::FigureOverflow,
 ]);
 
@@ -270,7 +270,7 @@ pub struct AchievementOut {
     pub reached_at: At,
 }
 
-problems!(ExplanationProblems: TOKEN, &[
+problems!(ExplanationProblems: ANY_TOKEN, &[
     Code::InvalidRequest, Code::NotFound, Code::StoreNotSetUp, Code::FigureOverflow,
 ]);
 
@@ -328,7 +328,11 @@ pub struct RecalculationIn {
     #[schema(examples(true))]
     allow_downgrades: Option<bool>,
     /// Why, for the audit log.
-    #[schema(max_length = 500, pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$", examples("order o1 was a mistake"))]
+    #[schema(
+        max_length = 500,
+        pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
+        examples("order o1 was a mistake")
+    )]
     reason: String,
 }
 
@@ -380,4 +384,3 @@ pub async fn recalculate_membership(
         after: membership(&recorded.after),
     }))
 }
-

@@ -22,7 +22,10 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr, Schema, ServerBuilder, tag::TagBuilder};
+use utoipa::openapi::{
+    InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr, Schema, ServerBuilder,
+    tag::TagBuilder,
+};
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -83,24 +86,28 @@ pub fn routes(config: &mut ServiceConfig) {
 
 /// The OpenAPI document of what is served.
 pub fn document() -> OpenApi {
-    let (_, served) =
-        actix_web::App::new().into_utoipa_app().configure(routes).split_for_parts();
-    let tag = |name: &str, description: &str| TagBuilder::new().name(name).description(Some(description)).build();
+    let (_, served) = actix_web::App::new().into_utoipa_app().configure(routes).split_for_parts();
+    let tag = |name: &str, description: &str| {
+        TagBuilder::new().name(name).description(Some(description)).build()
+    };
     let info = InfoBuilder::new()
         .title("Accolade")
         .description(Some(DESCRIPTION))
         .version(env!("CARGO_PKG_VERSION"))
-        .license(Some(LicenseBuilder::new().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build()))
+        .license(Some(
+            LicenseBuilder::new()
+                .name("MIT OR Apache-2.0")
+                .identifier(Some("MIT OR Apache-2.0"))
+                .build(),
+        ))
         .build();
     let mut components = served.components.unwrap_or_default();
-    components.schemas.insert(
-        "Problem".to_owned(),
-        <problem::Problem as utoipa::PartialSchema>::schema(),
-    );
-    components.schemas.insert(
-        "Fault".to_owned(),
-        <problem::Fault as utoipa::PartialSchema>::schema(),
-    );
+    components
+        .schemas
+        .insert("Problem".to_owned(), <problem::Problem as utoipa::PartialSchema>::schema());
+    components
+        .schemas
+        .insert("Fault".to_owned(), <problem::Fault as utoipa::PartialSchema>::schema());
     close_shapes(&mut components.schemas);
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
@@ -113,7 +120,10 @@ pub fn document() -> OpenApi {
         .servers(Some([ServerBuilder::new().url("/").build()]))
         .tags(Some([
             tag("Customers", "What the shop says of its customers."),
-            tag("Facts", "What happened: orders, refunds and activities, under ids that the shop chose."),
+            tag(
+                "Facts",
+                "What happened: orders, refunds and activities, under ids that the shop chose.",
+            ),
             tag("Memberships", "Where customers stand, and why."),
             tag("Program", "The program's settings, and how they change."),
             tag("Tiers", "The ladder that customers climb."),
@@ -142,10 +152,15 @@ pub fn document_json() -> &'static Value {
     DOCUMENT.get_or_init(|| serde_json::to_value(document()).unwrap_or_default())
 }
 
+/// The schemas of the document, for schemas that refer to them.
+pub fn schemas_json() -> Value {
+    document_json().pointer("/components/schemas").cloned().unwrap_or_default()
+}
+
 /// Answers what no route takes: 405 where the path has other methods, else 404.
 pub async fn unknown_route(request: HttpRequest) -> HttpResponse {
     let mut methods: Vec<String> = Vec::new();
-    if let Some(paths) = document_json()["paths"].as_object() {
+    if let Some(paths) = document_json().get("paths").and_then(Value::as_object) {
         for (pattern, item) in paths {
             if actix_web::dev::ResourceDef::new(pattern.as_str()).is_match(request.path()) {
                 methods.extend(

@@ -2,7 +2,7 @@
 
 use super::auth::{Allowed, ReadLists, ReadOne, WriteFacts};
 use super::extract::{Id, IfMatchHeader, Json, NoQuery, Query, etag, rule};
-use super::problem::{ApiError, ApiResult, BODY, Code, Fault, TOKEN, problems};
+use super::problem::{ANY_TOKEN, ApiError, ApiResult, BODY, Code, Fault, TOKEN, problems};
 use super::wire::{self, At, LIMIT_DEFAULT, MembershipChangeOut, MembershipOut};
 use crate::db::orders::{self, Filter, OrderRow};
 use crate::db::page::Seek;
@@ -101,7 +101,8 @@ impl OrderIn {
     /// # Errors
     /// `invalid_request` where a text means nothing.
     pub fn into_order(self, id: OrderId) -> ApiResult<Order> {
-        let fault = |pointer: &str, detail: String| ApiError::invalid(vec![Fault::new(pointer, detail)]);
+        let fault =
+            |pointer: &str, detail: String| ApiError::invalid(vec![Fault::new(pointer, detail)]);
         let currency = Currency::parse(&self.currency)
             .ok_or_else(|| fault("/currency", "is no currency of ISO 4217".to_owned()))?;
         Ok(Order {
@@ -227,9 +228,8 @@ pub async fn put_order(
 ) -> ApiResult<HttpResponse> {
     let store = allowed.caller.store;
     let order = body.0.into_order(id.0)?;
-    let recorded = db
-        .write(move |tx| facts::put_order(tx, &store, &order, &if_match.0, wire::now()))
-        .await?;
+    let recorded =
+        db.write(move |tx| facts::put_order(tx, &store, &order, &if_match.0, wire::now())).await?;
     let currency = recorded.program.program.currency;
     let membership = |m| MembershipOut::new(&recorded.row.customer_id, m, currency);
     let out = OrderRecordedOut {
@@ -239,10 +239,12 @@ pub async fn put_order(
             after: membership(&recorded.after),
         },
     };
-    Ok(HttpResponse::build(put_status(recorded.stored)).insert_header(etag(recorded.row.version)).json(out))
+    Ok(HttpResponse::build(put_status(recorded.stored))
+        .insert_header(etag(recorded.row.version))
+        .json(out))
 }
 
-problems!(GetOrderProblems: TOKEN, &[Code::NotFound, Code::InvalidRequest, Code::StoreNotSetUp]);
+problems!(GetOrderProblems: ANY_TOKEN, &[Code::NotFound, Code::InvalidRequest, Code::StoreNotSetUp]);
 
 /// One order.
 ///
@@ -327,7 +329,8 @@ pub async fn page_of_orders(
         .read(move |tx| {
             let program = program_of(tx, &store, Hold::Read)?;
             if let Some(customer) = &filter.customer {
-                crate::db::customers::find(tx, &store, customer)?.ok_or(Refusal::NotFound("customer"))?;
+                crate::db::customers::find(tx, &store, customer)?
+                    .ok_or(Refusal::NotFound("customer"))?;
             }
             let rows = orders::list(tx, &store, &filter, after.as_ref(), limit.saturating_add(1))?;
             Ok::<_, workflow::Error>((rows, program.program.currency))
@@ -385,4 +388,3 @@ pub async fn list_customer_orders(
     let out = page_of_orders(&db, allowed.caller.store, Some(id.0), query.0).await?;
     Ok(HttpResponse::Ok().json(out))
 }
-

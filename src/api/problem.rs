@@ -154,7 +154,9 @@ pub struct Problem {
     #[schema(examples("invalid_request"))]
     pub code: &'static str,
     /// The cause, as a sentence for people.
-    #[schema(examples("The request breaks rules that it shows by itself; `errors` lists all of them."))]
+    #[schema(examples(
+        "The request breaks rules that it shows by itself; `errors` lists all of them."
+    ))]
     pub detail: String,
     /// Of a request that breaks rules: all that is wrong with it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -274,11 +276,16 @@ pub fn document(codes: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
         .map(|(status, mut codes)| {
             codes.sort();
             codes.dedup();
-            let lines: Vec<String> =
-                codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.meaning())).collect();
+            let lines: Vec<String> = codes
+                .iter()
+                .map(|code| format!("`{}`: {}", code.as_str(), code.meaning()))
+                .collect();
             let examples = codes.iter().map(|code| {
                 let example = serde_json::to_value(ApiError::new(*code).problem()).ok();
-                (code.as_str(), utoipa::openapi::example::ExampleBuilder::new().value(example).build())
+                (
+                    code.as_str(),
+                    utoipa::openapi::example::ExampleBuilder::new().value(example).build(),
+                )
             });
             let content = ContentBuilder::new()
                 .schema(Some(Ref::from_schema_name("Problem")))
@@ -293,15 +300,13 @@ pub fn document(codes: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
         .collect()
 }
 
-/// The problems of every operation that wants a token.
+/// The problems of every operation that wants a token of some roles.
 pub const TOKEN: &[Code] = &[Code::Unauthorized, Code::Forbidden];
+/// The problems of every operation that any token will do for.
+pub const ANY_TOKEN: &[Code] = &[Code::Unauthorized];
 /// The problems of every operation with a JSON body.
-pub const BODY: &[Code] = &[
-    Code::MalformedJson,
-    Code::UnsupportedMediaType,
-    Code::BodyTooLarge,
-    Code::InvalidRequest,
-];
+pub const BODY: &[Code] =
+    &[Code::MalformedJson, Code::UnsupportedMediaType, Code::BodyTooLarge, Code::InvalidRequest];
 
 /// Names what an operation can answer besides what it is for.
 macro_rules! problems {

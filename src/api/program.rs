@@ -2,7 +2,7 @@
 
 use super::auth::{Allowed, Caller, ReadOne, WriteProgram};
 use super::extract::{Id, IfMatchHeader, NoQuery, Patch, Query, etag, rule};
-use super::problem::{ApiError, ApiResult, BODY, Code, TOKEN, problems};
+use super::problem::{ANY_TOKEN, ApiError, ApiResult, BODY, Code, TOKEN, problems};
 use super::refunds::PageQuery;
 use super::tiers::TierOut;
 use super::wire::{self, At, LIMIT_DEFAULT};
@@ -10,22 +10,24 @@ use crate::db::page::Seek;
 use crate::db::programs::{self, Hold, ProgramRecord, RevisionRecord};
 use crate::db::recalculations::{self, RecalculationRow};
 use crate::db::{Db, Tx, instant, maybe_instant};
-use crate::domain::change::{EffectiveFrom, Refused, Settings, convert_ladder, pause, resume};
+use crate::domain::Instant;
+use crate::domain::change::{EffectiveFrom, Settings, convert_ladder, pause, resume};
 use crate::domain::money::Currency;
 use crate::domain::period::{Anchor, MONTHS_MAX, ProgressReset};
 use crate::domain::program::{EntryMethod, Program, Rules, TierRetention};
 use crate::domain::tier::Ladder;
 use crate::domain::words::word;
-use crate::domain::{Instant, change};
 use crate::workflow::memberships::program_of;
-use crate::workflow::programs::{Changed, Context, Current, Options, change_pauses, change_settings};
+use crate::workflow::programs::{
+    Changed, Context, Current, Options, Switch, change_pauses, change_settings,
+};
 use crate::workflow::{self, Refusal, recalculation};
 use actix_web::{HttpResponse, get, patch, post, web};
 use chrono::{DateTime, NaiveDate, SubsecRound};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::time::{Duration, Instant as Clock};
+use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 use validator::{Validate, ValidationError};
 
@@ -40,7 +42,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct ProgramIn {
     /// What the shop calls its program; "VIP" by default.
     #[serde(default)]
-    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$", examples("VIP"))]
+    #[schema(
+        max_length = 100,
+        pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
+        examples("VIP")
+    )]
     name: Option<String>,
     /// The currency of every amount (ISO 4217). Has to be given once; fixed once there are facts.
     #[serde(default)]
@@ -196,7 +202,8 @@ impl From<TierRetentionWire> for TierRetention {
 }
 
 fn is_currency(code: &str) -> Result<(), ValidationError> {
-    let error = || ValidationError::new("currency").with_message("is no currency of ISO 4217".into());
+    let error =
+        || ValidationError::new("currency").with_message("is no currency of ISO 4217".into());
     Currency::parse(code).map(|_| ()).ok_or_else(error)
 }
 
@@ -238,7 +245,8 @@ fn program_rules(program: &ProgramIn) -> Result<(), ValidationError> {
 impl ProgramIn {
     /// The settings that this states in full, over a ladder.
     fn into_settings(self, ladder: Ladder, now: Instant) -> workflow::Result<Settings> {
-        let time_zone = self.time_zone.as_deref().and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
+        let time_zone =
+            self.time_zone.as_deref().and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
         let currency = self.currency.as_deref().and_then(Currency::parse);
         let rate = self.points_per_unit.as_deref().and_then(|text| text.parse().ok());
         let today = now.with_timezone(&time_zone).date_naive();
@@ -250,8 +258,12 @@ impl ProgramIn {
             grace_days: self.grace_days.unwrap_or(90),
             rules: Rules {
                 entry_method: self.entry_method.map_or(EntryMethod::AmountSpent, EntryMethod::from),
-                progress_reset: self.progress_reset.map_or(ProgressReset::Never, ProgressReset::from),
-                tier_retention: self.tier_retention.map_or(TierRetention::Permanent, TierRetention::from),
+                progress_reset: self
+                    .progress_reset
+                    .map_or(ProgressReset::Never, ProgressReset::from),
+                tier_retention: self
+                    .tier_retention
+                    .map_or(TierRetention::Permanent, TierRetention::from),
                 points_per_unit: rate.unwrap_or(rust_decimal::Decimal::ONE),
                 ladder,
             },
@@ -440,7 +452,8 @@ fn parse_effective_from(text: &str) -> Option<EffectiveFrom> {
 
 fn is_effective_from(text: &str) -> Result<(), ValidationError> {
     let error = || {
-        let message = "must be \"beginning\" or an RFC 3339 instant such as \"2024-06-01T10:00:00Z\"";
+        let message =
+            "must be \"beginning\" or an RFC 3339 instant such as \"2024-06-01T10:00:00Z\"";
         ValidationError::new("effective_from").with_message(message.into())
     };
     parse_effective_from(text).map(|_| ()).ok_or_else(error)
@@ -460,24 +473,21 @@ impl ChangeQuery {
 
 /// Who changes the program, and what the audit log calls that.
 pub fn context(caller: &Caller, action: &'static str) -> Context {
-    Context {
-        store: caller.store.clone(),
-        actor: caller.actor(),
-        action,
-        now: wire::now(),
-    }
+    Context { store: caller.store.clone(), actor: caller.actor(), action, now: wire::now() }
 }
 
 /// Works on the recalculation that a change made necessary, for a while.
 ///
 /// # Errors
 /// `unavailable` or `internal` from the database.
-pub async fn follow_up(db: &Db, changed: Changed) -> ApiResult<(std::sync::Arc<ProgramRecord>, Option<RecalculationOut>)> {
+pub async fn follow_up(
+    db: &Db,
+    changed: Changed,
+) -> ApiResult<(std::sync::Arc<ProgramRecord>, Option<RecalculationOut>)> {
     let recalculation = match changed.recalculation {
         None => None,
         Some(row) => {
-            let until = Clock::now() + PATIENCE;
-            Some(RecalculationOut::try_from(recalculation::drive(db, row, until).await?)?)
+            Some(RecalculationOut::try_from(recalculation::drive(db, row, PATIENCE).await?)?)
         }
     };
     Ok((changed.record, recalculation))
@@ -562,10 +572,12 @@ pub async fn patch_program(
         .await?;
     let (record, recalculation) = follow_up(&db, changed).await?;
     let version = version_after(&db, &allowed.caller.store).await?;
-    Ok(HttpResponse::Ok().insert_header(etag(version)).json(ProgramOut::new(&record.program, recalculation)))
+    Ok(HttpResponse::Ok()
+        .insert_header(etag(version))
+        .json(ProgramOut::new(&record.program, recalculation)))
 }
 
-problems!(GetProgramProblems: TOKEN, &[Code::InvalidRequest, Code::StoreNotSetUp]);
+problems!(GetProgramProblems: ANY_TOKEN, &[Code::InvalidRequest, Code::StoreNotSetUp]);
 
 /// The program's settings.
 ///
@@ -632,7 +644,7 @@ pub struct RevisionsOut {
     pub next_cursor: Option<String>,
 }
 
-problems!(ListRevisionsProblems: TOKEN, &[Code::InvalidRequest, Code::StoreNotSetUp]);
+problems!(ListRevisionsProblems: ANY_TOKEN, &[Code::InvalidRequest, Code::StoreNotSetUp]);
 
 /// The history of the program's rules.
 ///
@@ -676,8 +688,6 @@ pub async fn list_program_revisions(
     Ok(HttpResponse::Ok().json(RevisionsOut { revisions: revisions.collect(), next_cursor }))
 }
 
-type Switch = fn(&Program, EffectiveFrom, Instant) -> Result<(Program, change::Reach), Refused>;
-
 async fn switch(
     caller: &Caller,
     options: Options,
@@ -686,12 +696,13 @@ async fn switch(
     (action, switch): (&'static str, Switch),
 ) -> ApiResult<HttpResponse> {
     let context = context(caller, action);
-    let changed = db
-        .write(move |tx| change_pauses(tx, &context, options, &if_match, switch))
-        .await?;
+    let changed =
+        db.write(move |tx| change_pauses(tx, &context, options, &if_match, switch)).await?;
     let (record, recalculation) = follow_up(db, changed).await?;
     let version = version_after(db, &caller.store).await?;
-    Ok(HttpResponse::Ok().insert_header(etag(version)).json(ProgramOut::new(&record.program, recalculation)))
+    Ok(HttpResponse::Ok()
+        .insert_header(etag(version))
+        .json(ProgramOut::new(&record.program, recalculation)))
 }
 
 problems!(PauseProblems: TOKEN, CHANGE, &[Code::InvalidRequest, Code::AlreadyPaused, Code::PausesOverlap]);

@@ -3,7 +3,7 @@
 use super::auth::{Allowed, ReadLists, ReadOne, WriteFacts};
 use super::extract::{Id, Json, NoQuery, Query};
 use super::orders::put_status;
-use super::problem::{ApiError, ApiResult, BODY, Code, Fault, TOKEN, problems};
+use super::problem::{ANY_TOKEN, ApiError, ApiResult, BODY, Code, Fault, TOKEN, problems};
 use super::wire::{self, At, LIMIT_DEFAULT, MembershipChangeOut, MembershipOut};
 use crate::db::page::Seek;
 use crate::db::programs::Hold;
@@ -18,7 +18,7 @@ use actix_web::{HttpResponse, get, put, web};
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use validator::{Validate, ValidationError};
+use validator::Validate;
 
 /// A refund as the shop states it.
 #[derive(Debug, Clone, Deserialize, ToSchema, Validate)]
@@ -27,21 +27,15 @@ pub struct RefundIn {
     /// The order that money was given back for.
     #[schema(pattern = "^[A-Za-z0-9._:-]{1,64}$", examples("o1"))]
     pub order_id: String,
-    /// How much, as a decimal string in the program's currency; above zero.
-    #[validate(custom(function = "above_zero"))]
-    #[schema(pattern = r"^[0-9]{1,19}(\.[0-9]{1,4})?$", format = "positive-amount", examples("12.75"))]
+    /// How much, as a decimal string in the program's currency.
+    #[schema(
+        pattern = r"^[0-9]{1,19}(\.[0-9]{1,4})?$",
+        examples("12.75")
+    )]
     pub amount: String,
     /// When it was given.
     #[schema(examples("2024-06-08T12:00:00Z"))]
     pub refunded_at: At,
-}
-
-fn above_zero(amount: &str) -> Result<(), ValidationError> {
-    if amount.bytes().any(|b| (b'1'..=b'9').contains(&b)) {
-        Ok(())
-    } else {
-        Err(ValidationError::new("zero").with_message("must be above zero".into()))
-    }
 }
 
 impl RefundIn {
@@ -146,7 +140,7 @@ pub async fn put_refund(
     Ok(HttpResponse::build(put_status(recorded.stored)).json(out))
 }
 
-problems!(GetRefundProblems: TOKEN, &[Code::NotFound, Code::InvalidRequest, Code::StoreNotSetUp]);
+problems!(GetRefundProblems: ANY_TOKEN, &[Code::NotFound, Code::InvalidRequest, Code::StoreNotSetUp]);
 
 /// One refund.
 ///

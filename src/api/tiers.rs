@@ -2,11 +2,15 @@
 
 use super::auth::{Allowed, ReadOne, WriteProgram};
 use super::extract::{Id, IfMatchHeader, Json, NoQuery, Query, etag};
-use super::problem::{ApiResult, BODY, Code, TOKEN, problems};
-use super::program::{CHANGE, ChangeQuery, EntryMethodWire, RecalculationOut, context, follow_up, version_after};
+use super::problem::{ANY_TOKEN, ApiResult, BODY, Code, TOKEN, problems};
+use super::program::{
+    CHANGE, ChangeQuery, EntryMethodWire, RecalculationOut, context, follow_up, version_after,
+};
 use crate::db::Db;
 use crate::db::programs::Hold;
-use crate::domain::change::{Settings, parse_threshold, put_tier as put_into_ladder, threshold_text};
+use crate::domain::change::{
+    Settings, parse_threshold, put_tier as put_into_ladder, threshold_text,
+};
 use crate::domain::id::TierCode;
 use crate::domain::money::Currency;
 use crate::domain::program::{EntryMethod, Rules};
@@ -25,7 +29,11 @@ use validator::{Validate, ValidationError};
 #[serde(deny_unknown_fields)]
 pub struct TierIn {
     /// The name that people read.
-    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$", examples("Gold"))]
+    #[schema(
+        max_length = 100,
+        pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
+        examples("Gold")
+    )]
     name: String,
     /// Its place in the ladder, higher is better; unique. Thresholds rise with ranks.
     #[schema(minimum = 1, maximum = 1_000_000, examples(3))]
@@ -46,7 +54,11 @@ pub struct LadderTierIn {
     #[schema(pattern = "^[A-Za-z0-9._:-]{1,64}$", examples("gold"))]
     code: String,
     /// The name that people read.
-    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$", examples("Gold"))]
+    #[schema(
+        max_length = 100,
+        pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
+        examples("Gold")
+    )]
     name: String,
     /// Its place in the ladder, higher is better; unique. Thresholds rise with ranks.
     #[schema(minimum = 1, maximum = 1_000_000, examples(3))]
@@ -72,7 +84,7 @@ pub struct LadderIn {
 
 /// What a ladder's own texts show: codes and ranks are unique, and thresholds,
 /// read as decimal numbers, rise with the ranks.
-fn ladder_rules(tiers: &Vec<LadderTierIn>) -> Result<(), ValidationError> {
+fn ladder_rules(tiers: &[LadderTierIn]) -> Result<(), ValidationError> {
     let read = |tier: &LadderTierIn| {
         // In any unit the order is the same, so four decimals serve for all.
         let threshold = tier.threshold.as_deref().map(|text| {
@@ -186,7 +198,7 @@ fn to_ladder(tiers: Vec<Tier>) -> Result<Ladder, Refusal> {
     })
 }
 
-problems!(GetTiersProblems: TOKEN, &[Code::InvalidRequest, Code::StoreNotSetUp]);
+problems!(GetTiersProblems: ANY_TOKEN, &[Code::InvalidRequest, Code::StoreNotSetUp]);
 
 /// The ladder: all tiers, by rank.
 ///
@@ -246,7 +258,14 @@ pub async fn put_tiers(
         let method = entry_method.map_or(settings.rules.entry_method, EntryMethod::from);
         let tiers = tiers.into_iter().map(|tier| {
             let code = TierCode::parse(&tier.code).map_err(workflow::Error::from)?;
-            Ok(to_tier(code, tier.name, tier.rank, tier.threshold.as_deref(), method, program.currency)?)
+            Ok(to_tier(
+                code,
+                tier.name,
+                tier.rank,
+                tier.threshold.as_deref(),
+                method,
+                program.currency,
+            )?)
         });
         settings.rules.entry_method = method;
         settings.rules.ladder = to_ladder(tiers.collect::<workflow::Result<_>>()?)?;
@@ -260,7 +279,7 @@ pub async fn put_tiers(
     Ok(HttpResponse::Ok().insert_header(etag(version)).json(out))
 }
 
-problems!(GetTierProblems: TOKEN, &[Code::InvalidRequest, Code::NotFound, Code::StoreNotSetUp]);
+problems!(GetTierProblems: ANY_TOKEN, &[Code::InvalidRequest, Code::NotFound, Code::StoreNotSetUp]);
 
 /// One tier.
 ///
@@ -327,16 +346,24 @@ pub async fn put_tier(
     let (changed, is_new) = db
         .write(move |tx| {
             let mut is_new = false;
-            let changed = change_settings(tx, &context, options, &if_match.0, |current: &Current<'_>| {
-                let program = current.program.ok_or(Refusal::StoreNotSetUp)?;
-                let mut settings = Settings::of(program);
-                let rules = &mut settings.rules;
-                is_new = rules.ladder.find(&wanted).is_none();
-                let tier = to_tier(wanted, name, rank, threshold.as_deref(), rules.entry_method, program.currency)?;
-                let tiers = put_into_ladder(&rules.ladder, tier, current.has_facts)?;
-                rules.ladder = to_ladder(tiers)?;
-                Ok::<_, workflow::Error>(settings)
-            })?;
+            let changed =
+                change_settings(tx, &context, options, &if_match.0, |current: &Current<'_>| {
+                    let program = current.program.ok_or(Refusal::StoreNotSetUp)?;
+                    let mut settings = Settings::of(program);
+                    let rules = &mut settings.rules;
+                    is_new = rules.ladder.find(&wanted).is_none();
+                    let tier = to_tier(
+                        wanted,
+                        name,
+                        rank,
+                        threshold.as_deref(),
+                        rules.entry_method,
+                        program.currency,
+                    )?;
+                    let tiers = put_into_ladder(&rules.ladder, tier, current.has_facts)?;
+                    rules.ladder = to_ladder(tiers)?;
+                    Ok::<_, workflow::Error>(settings)
+                })?;
             Ok::<_, workflow::Error>((changed, is_new))
         })
         .await?;
@@ -345,7 +372,8 @@ pub async fn put_tier(
     let rules = record.program.latest();
     let tier = rules.ladder.find(&code.0).ok_or(Refusal::NotFound("tier"))?;
     let tier = TierOut::new(tier, rules.entry_method, record.program.currency);
-    let mut response = if is_new && !options.dry_run { HttpResponse::Created() } else { HttpResponse::Ok() };
+    let mut response =
+        if is_new && !options.dry_run { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.insert_header(etag(version)).json(TierChangedOut { tier, recalculation }))
 }
 

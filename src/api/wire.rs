@@ -231,7 +231,11 @@ pub fn is_cursor(text: &str) -> Result<(), validator::ValidationError> {
 
 /// Cuts a page off rows of which one more than its limit was asked for; the
 /// cursor of the next page comes from the last row of this one.
-pub fn page<R>(mut rows: Vec<R>, limit: i64, seek: impl Fn(&R) -> Seek) -> (Vec<R>, Option<String>) {
+pub fn page<R>(
+    mut rows: Vec<R>,
+    limit: i64,
+    seek: impl Fn(&R) -> Seek,
+) -> (Vec<R>, Option<String>) {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let has_more = rows.len() > limit;
     rows.truncate(limit);

@@ -1,8 +1,8 @@
 //! Customers: what the shop says of them.
 
+use super::page::{self, Seek};
 use super::schema::{customer_tags, customers, memberships};
 use super::{Result, Tx, instant, locked_row, maybe_instant, micros, on_either};
-use super::page::{self, Seek};
 use crate::domain::id::{CustomerId, StoreId};
 use crate::domain::membership::Joining;
 use crate::domain::{Instant, search};
@@ -98,7 +98,11 @@ pub fn find(tx: &mut Tx<'_>, store: &StoreId, id: &CustomerId) -> Result<Option<
 ///
 /// # Errors
 /// [`super::Error`] from the database.
-pub fn find_locked(tx: &mut Tx<'_>, store: &StoreId, id: &CustomerId) -> Result<Option<CustomerRow>> {
+pub fn find_locked(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    id: &CustomerId,
+) -> Result<Option<CustomerRow>> {
     use customers::all_columns;
     let query = customers::table.find((store.as_str(), id.as_str())).select(all_columns);
     Ok(locked_row!(tx.conn, for_update, query)?)
@@ -248,7 +252,8 @@ pub fn list(
         .filter(customers::erased_at.is_null())
         .into_boxed();
     if let Some(q) = &filter.q {
-        query = query.filter(customers::search_text.like(page::contains(&search::fold(q))).escape('\\'));
+        query = query
+            .filter(customers::search_text.like(page::contains(&search::fold(q))).escape('\\'));
     }
     if let Some(tier) = &filter.tier {
         query = query.filter(memberships::tier.eq(tier));
@@ -276,10 +281,34 @@ pub fn list(
     }
     query = match sort {
         Sort::Id => page::seek_id!(query, memberships::customer_id, is_descending, after),
-        Sort::Name => page::seek_text!(query, customers::sort_name, customers::customer_id, is_descending, after),
-        Sort::LifetimeSpend => page::seek_number!(query, memberships::lifetime_amount, memberships::customer_id, is_descending, after),
-        Sort::LastOrder => page::seek_number!(query, memberships::last_order_at, memberships::customer_id, is_descending, after),
-        Sort::Joined => page::seek_number!(query, memberships::joined_at, memberships::customer_id, is_descending, after),
+        Sort::Name => page::seek_text!(
+            query,
+            customers::sort_name,
+            customers::customer_id,
+            is_descending,
+            after
+        ),
+        Sort::LifetimeSpend => page::seek_number!(
+            query,
+            memberships::lifetime_amount,
+            memberships::customer_id,
+            is_descending,
+            after
+        ),
+        Sort::LastOrder => page::seek_number!(
+            query,
+            memberships::last_order_at,
+            memberships::customer_id,
+            is_descending,
+            after
+        ),
+        Sort::Joined => page::seek_number!(
+            query,
+            memberships::joined_at,
+            memberships::customer_id,
+            is_descending,
+            after
+        ),
     };
     let rows = query
         .limit(limit)

@@ -129,8 +129,9 @@ impl TryFrom<MembershipRow> for MembershipRecord {
     type Error = Error;
 
     fn try_from(row: MembershipRow) -> Result<Self> {
-        let tier_code =
-            |code: &str| TierCode::parse(code).map_err(|_| Error::Corrupt(format!("tier {code:?}")));
+        let tier_code = |code: &str| {
+            TierCode::parse(code).map_err(|_| Error::Corrupt(format!("tier {code:?}")))
+        };
         let through = match (row.through_at, row.through_kind, row.through_id) {
             (Some(at), Some(kind), Some(id)) => {
                 Some(FactKey { at: instant(at)?, kind: kind_of(kind)?, id })
@@ -144,7 +145,9 @@ impl TryFrom<MembershipRow> for MembershipRecord {
             _ => None,
         };
         let period = match row.period_start {
-            Some(start) => Some(Period { start: instant(start)?, end: maybe_instant(row.period_end)? }),
+            Some(start) => {
+                Some(Period { start: instant(start)?, end: maybe_instant(row.period_end)? })
+            }
             None => None,
         };
         let achievements: Vec<(String, i64)> = serde_json::from_str(&row.achievements)
@@ -202,7 +205,11 @@ fn kind_of(number: i32) -> Result<FactKind> {
 ///
 /// # Errors
 /// [`Error`] from the database.
-pub fn find(tx: &mut Tx<'_>, store: &StoreId, customer: &CustomerId) -> Result<Option<MembershipRecord>> {
+pub fn find(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    customer: &CustomerId,
+) -> Result<Option<MembershipRecord>> {
     let row: Option<MembershipRow> = memberships::table
         .find((store.as_str(), customer.as_str()))
         .select(MembershipRow::as_select())

@@ -10,10 +10,10 @@ pub mod customers;
 pub mod memberships;
 pub mod orders;
 pub mod page;
+mod pool;
 pub mod programs;
 pub mod recalculations;
 pub mod refunds;
-mod pool;
 pub mod schema;
 mod writer;
 

@@ -2,7 +2,7 @@
 
 use super::page::{self, Seek};
 use super::schema::{activities, orders, refunds};
-use super::{Error, Result, Tx, instant, maybe_instant, micros, stored_word, on_either};
+use super::{Error, Result, Tx, instant, maybe_instant, micros, on_either, stored_word};
 use crate::domain::Instant;
 use crate::domain::fact::{CompletedOrder, History, OrderStatus, Points, Refund};
 use crate::domain::id::{ActivityId, CustomerId, OrderId, RefundId, StoreId};
@@ -47,7 +47,8 @@ impl OrderRow {
             return Ok(None);
         };
         Ok(Some(CompletedOrder {
-            id: OrderId::parse(&self.order_id).map_err(|_| Error::Corrupt(self.order_id.clone()))?,
+            id: OrderId::parse(&self.order_id)
+                .map_err(|_| Error::Corrupt(self.order_id.clone()))?,
             placed_at: instant(self.placed_at)?,
             completed_at,
             total: self.total,
@@ -95,7 +96,11 @@ pub fn update(tx: &mut Tx<'_>, row: &OrderRow) -> Result<()> {
 ///
 /// # Errors
 /// [`Error`] from the database.
-pub fn customers_of(tx: &mut Tx<'_>, store: &StoreId, ids: &[String]) -> Result<BTreeMap<String, String>> {
+pub fn customers_of(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    ids: &[String],
+) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     for chunk in ids.chunks(500) {
         let rows: Vec<(String, String)> = orders::table

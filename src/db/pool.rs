@@ -45,8 +45,8 @@ impl Manager {
 
 /// Opens an SQLite file with the settings that every connection has.
 pub fn open_sqlite(path: &str) -> Result<SqliteConnection> {
-    let mut conn = SqliteConnection::establish(path)
-        .map_err(|error| Error::Unavailable(error.to_string()))?;
+    let mut conn =
+        SqliteConnection::establish(path).map_err(|error| Error::Unavailable(error.to_string()))?;
     conn.batch_execute(SQLITE_SETTINGS)?;
     Ok(conn)
 }

@@ -72,7 +72,8 @@ pub enum Hold {
 /// # Errors
 /// [`Error`] from the database.
 pub fn find(tx: &mut Tx<'_>, store: &StoreId, hold: Hold) -> Result<Option<Arc<ProgramRecord>>> {
-    let version = programs::table.filter(programs::store_id.eq(store.as_str())).select(programs::version);
+    let version =
+        programs::table.filter(programs::store_id.eq(store.as_str())).select(programs::version);
     let version: Option<i64> = match hold {
         Hold::Read => version.get_result(tx.conn).optional()?,
         Hold::Share => locked_row!(tx.conn, for_share, version)?,
@@ -90,7 +91,11 @@ pub fn find(tx: &mut Tx<'_>, store: &StoreId, hold: Hold) -> Result<Option<Arc<P
         .select(programs::document)
         .get_result(tx.conn)?;
     let record = Arc::new(parse(version, &document)?);
-    tx.programs.0.lock().unwrap_or_else(PoisonError::into_inner).insert(store.clone(), record.clone());
+    tx.programs
+        .0
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(store.clone(), record.clone());
     Ok(Some(record))
 }
 
@@ -99,7 +104,8 @@ pub fn find(tx: &mut Tx<'_>, store: &StoreId, hold: Hold) -> Result<Option<Arc<P
 /// # Errors
 /// [`Error`] from the database.
 pub fn list_stores(tx: &mut Tx<'_>) -> Result<Vec<StoreId>> {
-    let ids: Vec<String> = programs::table.select(programs::store_id).order(programs::store_id).load(tx.conn)?;
+    let ids: Vec<String> =
+        programs::table.select(programs::store_id).order(programs::store_id).load(tx.conn)?;
     ids.iter().map(|id| StoreId::parse(id).map_err(|_| Error::Corrupt(id.clone()))).collect()
 }
 
@@ -107,7 +113,12 @@ pub fn list_stores(tx: &mut Tx<'_>) -> Result<Vec<StoreId>> {
 ///
 /// # Errors
 /// [`Error`] from the database.
-pub fn upsert(tx: &mut Tx<'_>, store: &StoreId, record: &ProgramRecord, now: Instant) -> Result<()> {
+pub fn upsert(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    record: &ProgramRecord,
+    now: Instant,
+) -> Result<()> {
     let document = to_document(record)?;
     let updated = diesel::update(programs::table.filter(programs::store_id.eq(store.as_str())))
         .set((
@@ -214,7 +225,12 @@ pub fn list_revisions(
         .map(|(number, effective_from, rules, recorded_at, recorded_by, superseded_by)| {
             let rules = Rules::try_from(&from_json::<RulesDoc>(&rules)?)?;
             let revision = Revision { number, effective_from: instant(effective_from)?, rules };
-            Ok(RevisionRecord { revision, recorded_at: instant(recorded_at)?, recorded_by, superseded_by })
+            Ok(RevisionRecord {
+                revision,
+                recorded_at: instant(recorded_at)?,
+                recorded_by,
+                superseded_by,
+            })
         })
         .collect()
 }

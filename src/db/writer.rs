@@ -106,12 +106,7 @@ fn run_group(
     Ok(conn.batch_execute("COMMIT")?)
 }
 
-fn run_job(
-    conn: &mut Conn,
-    programs: &Cache,
-    job: Job,
-    delivers: &mut Vec<Deliver>,
-) -> Result<()> {
+fn run_job(conn: &mut Conn, programs: &Cache, job: Job, delivers: &mut Vec<Deliver>) -> Result<()> {
     conn.batch_execute("SAVEPOINT job")?;
     // A job that panics drops its sender, so its caller hears of it; the
     // writer goes on with the others.

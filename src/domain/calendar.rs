@@ -1,7 +1,9 @@
 //! Local dates and the instants at which they begin (design, section 3.1).
 
 use super::Instant;
-use chrono::{DateTime, Datelike, Duration, MappedLocalTime, Months, NaiveDate, NaiveTime, TimeZone};
+use chrono::{
+    DateTime, Datelike, Duration, MappedLocalTime, Months, NaiveDate, NaiveTime, TimeZone,
+};
 use chrono_tz::Tz;
 
 /// The last year in which the calendar is reckoned; later dates have no midnight here.

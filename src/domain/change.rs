@@ -71,13 +71,19 @@ pub enum Refused {
     #[error("the currency is fixed once the store has facts")]
     CurrencyFixed,
     /// Thresholds would change their meaning.
-    #[error("once the store has facts and tiers, a new entry method comes with its ladder: PUT /tiers with entry_method")]
+    #[error(
+        "once the store has facts and tiers, a new entry method comes with its ladder: PUT /tiers with entry_method"
+    )]
     EntryMethodNeedsLadder,
     /// A threshold such as 12.50 is no count of orders.
-    #[error("the threshold of tier {0} is no whole number: PUT /tiers with entry_method and new thresholds")]
+    #[error(
+        "the threshold of tier {0} is no whole number: PUT /tiers with entry_method and new thresholds"
+    )]
     ThresholdNotWhole(TierCode),
     /// Customers may hold it.
-    #[error("once the store has facts, a tier's code never leaves the ladder: set the threshold of tier {0} to null to retire it")]
+    #[error(
+        "once the store has facts, a tier's code never leaves the ladder: set the threshold of tier {0} to null to retire it"
+    )]
     TierLeaves(TierCode),
     /// Half a ladder would lift everyone to its first tier.
     #[error("once the store has facts, the first ladder comes whole: PUT /tiers")]
@@ -172,7 +178,11 @@ pub fn apply(
 ///
 /// # Errors
 /// [`Refused`] where it is paused already, or the pause would overlap an earlier one.
-pub fn pause(program: &Program, from: EffectiveFrom, now: Instant) -> Result<(Program, Reach), Refused> {
+pub fn pause(
+    program: &Program,
+    from: EffectiveFrom,
+    now: Instant,
+) -> Result<(Program, Reach), Refused> {
     let from = effective_instant(program, from, now)?;
     let mut pauses = program.pauses().to_vec();
     match pauses.last_mut() {
@@ -192,7 +202,11 @@ pub fn pause(program: &Program, from: EffectiveFrom, now: Instant) -> Result<(Pr
 ///
 /// # Errors
 /// [`Refused`] where it is not paused, or was paused only after that instant.
-pub fn resume(program: &Program, from: EffectiveFrom, now: Instant) -> Result<(Program, Reach), Refused> {
+pub fn resume(
+    program: &Program,
+    from: EffectiveFrom,
+    now: Instant,
+) -> Result<(Program, Reach), Refused> {
     let until = effective_instant(program, from, now)?;
     let mut pauses = program.pauses().to_vec();
     match pauses.last_mut() {
@@ -320,7 +334,8 @@ mod tests {
     }
 
     fn settings(thresholds: &[i64]) -> Settings {
-        let tiers = thresholds.iter().zip(1_u32..).map(|(t, rank)| tier(&format!("t{rank}"), rank, *t));
+        let tiers =
+            thresholds.iter().zip(1_u32..).map(|(t, rank)| tier(&format!("t{rank}"), rank, *t));
         Settings {
             name: "VIP".into(),
             currency: Currency::parse("GBP").unwrap(),
@@ -345,7 +360,8 @@ mod tests {
     fn without_facts_a_change_amends_the_first_revision() {
         let program = set_up(settings(&[]), at("2024-01-01T00:00:00Z")).unwrap();
         let now = at("2024-02-01T00:00:00Z");
-        let (program, _) = apply(&program, settings(&[100]), EffectiveFrom::Now, now, false).unwrap();
+        let (program, _) =
+            apply(&program, settings(&[100]), EffectiveFrom::Now, now, false).unwrap();
         assert_eq!(effective(&program), ["2024-01-01"]);
         assert_eq!(program.latest().ladder.tiers().len(), 1);
     }
@@ -363,7 +379,8 @@ mod tests {
         let (changed, reach) = apply(&program, settings(&[400]), from, now, true).unwrap();
         assert_eq!(effective(&changed), ["2024-01-01", "2024-03-01", "2024-04-01"]);
         assert_eq!(reach.refold_from, Some(at("2024-04-01T00:00:00Z")));
-        let (changed, reach) = apply(&program, settings(&[400]), EffectiveFrom::Beginning, now, true).unwrap();
+        let (changed, reach) =
+            apply(&program, settings(&[400]), EffectiveFrom::Beginning, now, true).unwrap();
         assert_eq!(effective(&changed), ["2024-01-01"]);
         assert_eq!(reach, Reach::ALL);
     }
@@ -372,8 +389,11 @@ mod tests {
     fn with_facts_a_code_never_leaves_and_the_currency_is_fixed() {
         let now = at("2024-06-01T00:00:00Z");
         let program = set_up(settings(&[100, 200]), at("2024-01-01T00:00:00Z")).unwrap();
-        let change = |settings| apply(&program, settings, EffectiveFrom::Now, now, true).unwrap_err();
-        assert!(matches!(change(settings(&[100])), Refused::TierLeaves(code) if code.as_str() == "t2"));
+        let change =
+            |settings| apply(&program, settings, EffectiveFrom::Now, now, true).unwrap_err();
+        assert!(
+            matches!(change(settings(&[100])), Refused::TierLeaves(code) if code.as_str() == "t2")
+        );
         let yen = Settings { currency: Currency::parse("JPY").unwrap(), ..settings(&[100, 200]) };
         assert_eq!(change(yen), Refused::CurrencyFixed);
         let in_future = EffectiveFrom::At(at("2024-06-01T00:00:01Z"));
@@ -398,7 +418,10 @@ mod tests {
         let program = set_up(settings(&[100]), day(1)).unwrap();
         assert_eq!(resume(&program, EffectiveFrom::Now, day(2)).unwrap_err(), Refused::NotPaused);
         let (program, _) = pause(&program, EffectiveFrom::Now, day(2)).unwrap();
-        assert_eq!(pause(&program, EffectiveFrom::Now, day(3)).unwrap_err(), Refused::AlreadyPaused);
+        assert_eq!(
+            pause(&program, EffectiveFrom::Now, day(3)).unwrap_err(),
+            Refused::AlreadyPaused
+        );
         let (program, _) = resume(&program, EffectiveFrom::Now, day(4)).unwrap();
         assert_eq!(
             pause(&program, EffectiveFrom::At(day(3)), day(5)).unwrap_err(),
@@ -418,12 +441,22 @@ mod tests {
         let to = |ladder: &Ladder, method| {
             convert_ladder(ladder, gbp, EntryMethod::AmountSpent, method, false)
         };
-        assert!(matches!(to(&rules.ladder, EntryMethod::PointsEarned), Err(Refused::ThresholdNotWhole(_))));
+        assert!(matches!(
+            to(&rules.ladder, EntryMethod::PointsEarned),
+            Err(Refused::ThresholdNotWhole(_))
+        ));
         let whole = settings(&[25_000]).rules.ladder;
         let points = to(&whole, EntryMethod::PointsEarned).unwrap();
         assert_eq!(points.tiers()[0].threshold, Some(250));
         assert_eq!(
-            convert_ladder(&points, gbp, EntryMethod::PointsEarned, EntryMethod::AmountSpent, false).unwrap(),
+            convert_ladder(
+                &points,
+                gbp,
+                EntryMethod::PointsEarned,
+                EntryMethod::AmountSpent,
+                false
+            )
+            .unwrap(),
             whole
         );
     }

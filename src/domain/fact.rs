@@ -26,8 +26,11 @@ pub enum OrderStatus {
 
 impl OrderStatus {
     /// All of them, with the word that each goes by.
-    pub const WORDS: [(&'static str, Self); 3] =
-        [("pending", Self::Pending), ("completed", Self::Completed), ("cancelled", Self::Cancelled)];
+    pub const WORDS: [(&'static str, Self); 3] = [
+        ("pending", Self::Pending),
+        ("completed", Self::Completed),
+        ("cancelled", Self::Cancelled),
+    ];
 }
 
 /// A completed order with all refunds of it.
@@ -52,7 +55,7 @@ pub struct Refund {
     pub id: RefundId,
     /// When it was given.
     pub refunded_at: Instant,
-    /// Minor units, above zero.
+    /// Minor units; one of zero changes nothing.
     pub amount: i64,
 }
 

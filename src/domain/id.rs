@@ -17,9 +17,7 @@ pub struct InvalidId;
 /// Whether a text can be an identifier.
 pub fn is_id(text: &str) -> bool {
     (1..=ID_LENGTH_MAX).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-'))
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-'))
 }
 
 macro_rules! ids {

@@ -141,7 +141,10 @@ mod tests {
 
     #[test]
     fn an_anchor_in_the_future_has_its_first_boundary_a_period_later() {
-        assert_eq!(boundaries(rolling(12), "2025-06-01", "2024-01-01T00:00:00Z", 1), ["2026-06-01"]);
+        assert_eq!(
+            boundaries(rolling(12), "2025-06-01", "2024-01-01T00:00:00Z", 1),
+            ["2026-06-01"]
+        );
     }
 
     #[test]

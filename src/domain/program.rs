@@ -153,7 +153,6 @@ impl Program {
     ///
     /// # Errors
     /// [`InvalidProgram`] where revisions or pauses are out of order.
-    #[expect(clippy::too_many_arguments, reason = "each is one setting of the program")]
     pub fn new(
         name: String,
         currency: Currency,

@@ -33,7 +33,9 @@ pub enum InvalidLadder {
     #[error("the rank stands twice")]
     DuplicateRank(usize),
     /// A tier of a higher rank is as easy to reach, or easier.
-    #[error("ranks and thresholds rise together: this threshold is not above that of the tier ranked below it")]
+    #[error(
+        "ranks and thresholds rise together: this threshold is not above that of the tier ranked below it"
+    )]
     ThresholdNotRising(usize),
 }
 

@@ -123,7 +123,10 @@ impl<'s, 't> Session<'s, 't> {
         let membership = if is_new {
             let membership = MembershipRecord::new(program.version);
             let joining = customer.joining()?;
-            memberships::insert(tx, &membership.to_row(store, id, &program.program, joining, now)?)?;
+            memberships::insert(
+                tx,
+                &membership.to_row(store, id, &program.program, joining, now)?,
+            )?;
             membership
         } else {
             memberships::find(tx, store, id)?.ok_or(Refusal::NotFound("customer"))?
@@ -225,7 +228,11 @@ impl<'s, 't> Session<'s, 't> {
         match (before, row.completed()?) {
             (None, None) => {}
             (None, Some(after)) if row.refunded == 0 => self.new_facts.push(Fact {
-                key: FactKey { at: after.completed_at, kind: FactKind::Order, id: row.order_id.clone() },
+                key: FactKey {
+                    at: after.completed_at,
+                    kind: FactKind::Order,
+                    id: row.order_id.clone(),
+                },
                 deed: Deed::Order { placed_at: after.placed_at, total: after.total, refunded: 0 },
             }),
             (Some(before), Some(after)) if before == after => {}
@@ -273,7 +280,11 @@ impl<'s, 't> Session<'s, 't> {
                 self.refold();
             } else {
                 self.new_facts.push(Fact {
-                    key: FactKey { at: refund.refunded_at, kind: FactKind::Refund, id: row.refund_id.clone() },
+                    key: FactKey {
+                        at: refund.refunded_at,
+                        kind: FactKind::Refund,
+                        id: row.refund_id.clone(),
+                    },
                     deed: Deed::Refund {
                         placed_at: completed.placed_at,
                         completed_at: completed.completed_at,
@@ -337,7 +348,6 @@ impl<'s, 't> Session<'s, 't> {
         }
     }
 
-
     /// Moves the membership on and stores it.
     ///
     /// # Errors
@@ -381,9 +391,18 @@ impl<'s, 't> Session<'s, 't> {
         self.membership.sequence = self.membership.sequence.saturating_add(1);
         self.membership.program_version = self.program.version;
         let joining = self.customer.joining()?;
-        let row = self.membership.to_row(&self.store, &self.id, &self.program.program, joining, self.now)?;
+        let row = self.membership.to_row(
+            &self.store,
+            &self.id,
+            &self.program.program,
+            joining,
+            self.now,
+        )?;
         if !memberships::update(self.tx, &row)? {
-            return Err(crate::db::Error::Failed("a membership changed while it was held".to_owned()).into());
+            return Err(crate::db::Error::Failed(
+                "a membership changed while it was held".to_owned(),
+            )
+            .into());
         }
         self.new_facts.clear();
         self.must_refold = false;
@@ -517,7 +536,9 @@ pub fn put_lines(
     for i in order {
         let Some(line) = lines.get(i) else { continue };
         let stored = match line {
-            Line::Customer(_, profile) => super::customers::put_in(&mut session, profile).map(|s| (s, ())),
+            Line::Customer(_, profile) => {
+                super::customers::put_in(&mut session, profile).map(|s| (s, ()))
+            }
             Line::Order(order) => session.order(order).map(|(stored, _)| (stored, ())),
             Line::Refund(refund) => session.refund(refund).map(|(stored, _)| (stored, ())),
             Line::Points(points) => session.points(points).map(|(stored, _)| (stored, ())),

@@ -7,10 +7,10 @@ pub mod programs;
 pub mod recalculation;
 
 use crate::db;
+use crate::domain::Overflow;
 use crate::domain::change::Refused;
 use crate::domain::money::InvalidAmount;
 use crate::domain::tier::InvalidLadder;
-use crate::domain::Overflow;
 
 /// Why something was not done.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -63,7 +63,9 @@ pub enum Refusal {
     #[error("the amount {0}")]
     InvalidAmount(InvalidAmount),
     /// The threshold does not fit the entry method.
-    #[error("the threshold of tier {0} is not in the entry method's unit: an amount in the program's currency, or a whole number of orders or points")]
+    #[error(
+        "the threshold of tier {0} is not in the entry method's unit: an amount in the program's currency, or a whole number of orders or points"
+    )]
     InvalidThreshold(String),
     /// The refund's order has not been sent.
     #[error("the order is unknown: send the order, then the refund again")]

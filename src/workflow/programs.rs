@@ -1,5 +1,6 @@
 //! Changes to a store's program.
 
+use super::recalculation::leased_from;
 use super::{Error, IfMatch, Refusal, Result};
 use crate::db::audit::{self, Actor};
 use crate::db::programs::{self, Hold, Pending, ProgramRecord};
@@ -9,7 +10,6 @@ use crate::domain::Instant;
 use crate::domain::change::{self, EffectiveFrom, Reach, Refused, Settings};
 use crate::domain::id::StoreId;
 use crate::domain::program::Program;
-use super::recalculation::LEASE;
 use std::sync::Arc;
 
 /// How a change is to be made.
@@ -31,6 +31,10 @@ pub struct Changed {
     /// The recalculation that it made necessary, if it did.
     pub recalculation: Option<RecalculationRow>,
 }
+
+/// A change of the program's pauses: [`change::pause`] or [`change::resume`].
+pub type Switch =
+    fn(&Program, EffectiveFrom, Instant) -> std::result::Result<(Program, Reach), Refused>;
 
 /// What a change is told of the store.
 #[derive(Debug)]
@@ -96,7 +100,7 @@ pub fn change_pauses(
     context: &Context,
     options: Options,
     if_match: &IfMatch,
-    switch: fn(&Program, EffectiveFrom, Instant) -> std::result::Result<(Program, Reach), Refused>,
+    switch: Switch,
 ) -> Result<Changed> {
     let record = super::memberships::program_of(tx, &context.store, Hold::Update)?;
     if_match.check(Some(record.version))?;
@@ -153,7 +157,7 @@ fn carry_out(
             failure: None,
             started_at: micros(context.now),
             finished_at: None,
-            leased_until: micros(context.now + LEASE),
+            leased_until: leased_from(context.now),
             done_through: None,
             customers_total,
             customers_done: 0,

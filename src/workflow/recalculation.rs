@@ -13,17 +13,22 @@ use crate::db::memberships::{self, MembershipRecord, MembershipRow};
 use crate::db::programs::{self, Hold, ProgramRecord};
 use crate::db::recalculations::{self, COMPLETED, FAILED, RUNNING, RecalculationRow};
 use crate::db::{Db, Tx, instant, micros, orders};
+use crate::domain::Instant;
 use crate::domain::fact::History;
 use crate::domain::id::{CustomerId, StoreId, TierCode};
 use crate::domain::membership::{Achievements, Fold};
-use crate::domain::Instant;
-use chrono::{Duration, Utc};
+use chrono::Utc;
 use std::collections::BTreeMap;
 
 /// How long an instance's claim of a recalculation holds after each batch.
-pub const LEASE: Duration = Duration::seconds(30);
+const LEASE_MICROS: i64 = 30_000_000;
 /// Customers in one batch.
 const BATCH: i64 = 500;
+
+/// Until when a claim made at an instant holds.
+pub fn leased_from(now: Instant) -> i64 {
+    micros(now).saturating_add(LEASE_MICROS)
+}
 
 /// A batch, folded and not yet stored.
 struct Folded {
@@ -32,11 +37,16 @@ struct Folded {
 }
 
 /// Works on a recalculation that this instance has claimed, until it is
-/// finished or `until` has come; answers how it stands then.
+/// finished or patience runs out; answers how it stands then.
 ///
 /// # Errors
 /// [`super::Error`] from the database; the recalculation then waits to be taken up again.
-pub async fn drive(db: &Db, row: RecalculationRow, until: std::time::Instant) -> Result<RecalculationRow> {
+pub async fn drive(
+    db: &Db,
+    row: RecalculationRow,
+    patience: std::time::Duration,
+) -> Result<RecalculationRow> {
+    let started = std::time::Instant::now();
     let mut row = row;
     while row.state == RUNNING {
         let job = row.clone();
@@ -46,7 +56,7 @@ pub async fn drive(db: &Db, row: RecalculationRow, until: std::time::Instant) ->
         // Somebody else has taken it over.
         let Some(stored) = stored else { break };
         row = stored;
-        if row.state == RUNNING && std::time::Instant::now() >= until {
+        if row.state == RUNNING && started.elapsed() >= patience {
             return release(db, row).await;
         }
     }
@@ -68,18 +78,20 @@ async fn release(db: &Db, row: RecalculationRow) -> Result<RecalculationRow> {
 /// # Errors
 /// [`super::Error`] from the database.
 pub async fn take_up(db: &Db) -> Result<()> {
-    let waiting = db.read(|tx| Ok::<_, super::Error>(recalculations::list_unclaimed(tx, Utc::now())?)).await?;
+    let waiting = db
+        .read(|tx| Ok::<_, super::Error>(recalculations::list_unclaimed(tx, Utc::now())?))
+        .await?;
     for row in waiting {
         let claimed = db
             .write(move |tx| {
-                let claimed = RecalculationRow { leased_until: micros(Utc::now() + LEASE), ..row.clone() };
+                let claimed =
+                    RecalculationRow { leased_until: leased_from(Utc::now()), ..row.clone() };
                 let is_ours = recalculations::update(tx, &claimed, row.leased_until)?;
                 Ok::<_, super::Error>(is_ours.then_some(claimed))
             })
             .await?;
         if let Some(claimed) = claimed {
-            let far = std::time::Instant::now() + std::time::Duration::from_secs(3_600);
-            drive(db, claimed, far).await?;
+            drive(db, claimed, std::time::Duration::MAX).await?;
         }
     }
     Ok(())
@@ -90,7 +102,7 @@ fn fold_batch(tx: &mut Tx<'_>, job: RecalculationRow) -> Result<Folded> {
     let program = programs::parse(job.program_version, &job.program)?;
     let now = Utc::now();
     let rows = memberships::list_after(tx, &store, job.done_through.as_deref(), BATCH)?;
-    let mut next = RecalculationRow { leased_until: micros(now + LEASE), ..job };
+    let mut next = RecalculationRow { leased_until: leased_from(now), ..job };
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
         next.state = COMPLETED.to_owned();
         next.finished_at = Some(micros(now));
@@ -103,17 +115,19 @@ fn fold_batch(tx: &mut Tx<'_>, job: RecalculationRow) -> Result<Folded> {
             && next.refold_from.is_some_and(|from| row.through_at >= Some(from))
             && row.program_version < next.program_version
     };
-    let mut histories = match (rows.iter().find(|r| is_stale(r)), rows.iter().rfind(|r| is_stale(r))) {
-        (Some(first), Some(last)) => {
-            orders::histories(tx, &store, &first.customer_id, &last.customer_id)?
-        }
-        _ => BTreeMap::new(),
-    };
+    let mut histories =
+        match (rows.iter().find(|r| is_stale(r)), rows.iter().rfind(|r| is_stale(r))) {
+            (Some(first), Some(last)) => {
+                orders::histories(tx, &store, &first.customer_id, &last.customer_id)?
+            }
+            _ => BTreeMap::new(),
+        };
     let mut changed = Vec::new();
     for row in rows {
         next.customers_done = next.customers_done.saturating_add(1);
         let Some(customer) = customers.get(&row.customer_id) else { continue };
-        let history = is_stale(&row).then(|| histories.remove(&row.customer_id).unwrap_or_default());
+        let history =
+            is_stale(&row).then(|| histories.remove(&row.customer_id).unwrap_or_default());
         let folded = match refold(&program, customer, &row, history, next.allow_downgrades, now) {
             Ok(folded) => folded,
             Err(super::Error::Refused(refusal)) => {
@@ -124,7 +138,13 @@ fn fold_batch(tx: &mut Tx<'_>, job: RecalculationRow) -> Result<Folded> {
             }
             Err(error) => return Err(error),
         };
-        if folded == (MembershipRow { sequence: folded.sequence, program_version: folded.program_version, ..row.clone() }) {
+        if folded
+            == (MembershipRow {
+                sequence: folded.sequence,
+                program_version: folded.program_version,
+                ..row.clone()
+            })
+        {
             continue;
         }
         next.customers_changed = next.customers_changed.saturating_add(1);
@@ -214,7 +234,8 @@ pub async fn tell_time(db: &Db) -> Result<usize> {
                 let store = StoreId::parse(&row.store_id)?;
                 let id = CustomerId::parse(&row.customer_id)?;
                 let program = programs::find(tx, &store, Hold::Read)?;
-                let (Some(program), Some(customer)) = (program, customers::find(tx, &store, &id)?) else {
+                let (Some(program), Some(customer)) = (program, customers::find(tx, &store, &id)?)
+                else {
                     continue;
                 };
                 let through = row.through_at.map(instant).transpose()?;

@@ -13,4 +13,8 @@
 #[macro_use]
 mod support;
 
+mod architecture;
+mod command_line;
+mod real_year;
 mod routes;
+mod storage;

@@ -23,7 +23,6 @@ macro_rules! on_both {
     ($($(#[$doc:meta])* fn $name:ident($app:ident) $body:block)*) => {$(
         $(#[$doc])*
         mod $name {
-            #[allow(unused_imports, reason = "not every test needs all of them")]
             use super::*;
 
             fn run($app: &$crate::support::App) $body
@@ -223,7 +222,12 @@ impl Answer {
     /// Insists on a problem's status and code.
     #[track_caller]
     pub fn expect_problem(self, status: u16, code: &str) -> Self {
-        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.text);
+        assert_eq!(
+            (self.status, self.body["code"].as_str()),
+            (status, Some(code)),
+            "{}",
+            self.text
+        );
         assert_eq!(self.headers["content-type"], "application/problem+json");
         self
     }
@@ -315,9 +319,10 @@ impl Client<'_> {
 /// The operation of the document that a request is for.
 pub fn operation(method: &str, path: &str) -> Option<String> {
     let path = path.split('?').next().unwrap_or_default();
-    let item = document_json()["paths"].as_object()?.iter().find(|(pattern, _)| {
-        actix_web::dev::ResourceDef::new(pattern.as_str()).is_match(path)
-    })?;
+    let item = document_json()["paths"]
+        .as_object()?
+        .iter()
+        .find(|(pattern, _)| actix_web::dev::ResourceDef::new(pattern.as_str()).is_match(path))?;
     Some(item.1[method.to_lowercase()]["operationId"].as_str()?.to_owned())
 }
 

@@ -44,10 +44,10 @@ impl Achievements {
     /// The tier held at an instant: the higher of the fold's and the best
     /// achievement dated at or before it, and after the last fall.
     pub fn tier_at(&self, ladder: &Ladder, state: &State, at: Instant) -> Option<Held> {
-        let lasting = self.0.iter().filter(|a| a.reached_at <= at && Some(a.reached_at) >= state.fell_at);
-        let best = lasting.max_by_key(|a| {
-            (ladder.rank(Some(&a.code)), std::cmp::Reverse(a.reached_at))
-        });
+        let lasting =
+            self.0.iter().filter(|a| a.reached_at <= at && Some(a.reached_at) >= state.fell_at);
+        let best =
+            lasting.max_by_key(|a| (ladder.rank(Some(&a.code)), std::cmp::Reverse(a.reached_at)));
         let (Some(best), folded) = (best, state.tier.as_ref()) else {
             return state.tier.clone();
         };

@@ -419,8 +419,12 @@ impl<'a> Fold<'a> {
         let date = |at: Option<Instant>| at.and_then(|at| calendar::local_date(zone, at));
         let anchor: Option<NaiveDate> = match rules.progress_reset {
             ProgressReset::Never | ProgressReset::CalendarYear => None,
-            ProgressReset::Rolling { anchor: Anchor::Enrolment, .. } => date(self.state.enrolled_at),
-            ProgressReset::Rolling { anchor: Anchor::FirstTier, .. } => date(self.state.first_tier_at),
+            ProgressReset::Rolling { anchor: Anchor::Enrolment, .. } => {
+                date(self.state.enrolled_at)
+            }
+            ProgressReset::Rolling { anchor: Anchor::FirstTier, .. } => {
+                date(self.state.first_tier_at)
+            }
             ProgressReset::Rolling { anchor: Anchor::ProgramStart, .. } => {
                 Some(self.program.start_date)
             }

@@ -33,7 +33,9 @@ fn total(
     let mut sum = Figures::default();
     let told = |at: Instant, kind: u8, id: &str| (at, kind, id) <= until && Some(at) >= since;
     for order in &history.orders {
-        if told(order.completed_at, 0, order.id.as_str()) && counts(order.placed_at, order.completed_at) {
+        if told(order.completed_at, 0, order.id.as_str())
+            && counts(order.placed_at, order.completed_at)
+        {
             let mut net = order.total;
             for refund in &order.refunds {
                 if refund.refunded_at <= order.completed_at
@@ -45,29 +47,45 @@ fn total(
             let rate = program.rules_at(order.completed_at).points_per_unit;
             sum.amount_spent += net;
             sum.orders_placed += i64::from(net > 0 || order.total == 0);
-            sum.points_earned += crate::domain::money::points_for(net, program.currency, rate).unwrap();
+            sum.points_earned +=
+                crate::domain::money::points_for(net, program.currency, rate).unwrap();
         }
     }
     for points in &history.points {
-        if told(points.occurred_at, 2, points.id.as_str()) && counts(points.occurred_at, points.occurred_at) {
+        if told(points.occurred_at, 2, points.id.as_str())
+            && counts(points.occurred_at, points.occurred_at)
+        {
             sum.points_earned += points.points;
         }
     }
     sum
 }
 
-fn first_boundary_after(program: &Program, rules: &Rules, me: &Naive, after: Instant) -> Option<Instant> {
+fn first_boundary_after(
+    program: &Program,
+    rules: &Rules,
+    me: &Naive,
+    after: Instant,
+) -> Option<Instant> {
     let zone = program.time_zone;
     let date = |at: Instant| calendar::local_date(zone, at).unwrap();
     let (anchor, months) = match rules.progress_reset {
         ProgressReset::Never => return None,
         ProgressReset::CalendarYear => ("1950-01-01".parse().unwrap(), 12),
-        ProgressReset::Rolling { months, anchor: Anchor::Enrolment } => (date(me.enrolled_at?), months),
-        ProgressReset::Rolling { months, anchor: Anchor::FirstTier } => (date(me.first_tier_at?), months),
-        ProgressReset::Rolling { months, anchor: Anchor::ProgramStart } => (program.start_date, months),
+        ProgressReset::Rolling { months, anchor: Anchor::Enrolment } => {
+            (date(me.enrolled_at?), months)
+        }
+        ProgressReset::Rolling { months, anchor: Anchor::FirstTier } => {
+            (date(me.first_tier_at?), months)
+        }
+        ProgressReset::Rolling { months, anchor: Anchor::ProgramStart } => {
+            (program.start_date, months)
+        }
     };
     (1..10_000)
-        .map(|k| calendar::midnight(zone, calendar::months_after(anchor, months, k).unwrap()).unwrap())
+        .map(|k| {
+            calendar::midnight(zone, calendar::months_after(anchor, months, k).unwrap()).unwrap()
+        })
         .find(|boundary| *boundary > after)
 }
 
@@ -90,7 +108,9 @@ pub fn membership(program: &Program, joining: Joining, history: &History, at: In
     });
     let mut enrolment = Some(joined.max(program.start_at().unwrap()));
     for pause in program.pauses() {
-        if enrolment.is_some_and(|at| pause.from <= at && pause.until.is_none_or(|until| at < until)) {
+        if enrolment
+            .is_some_and(|at| pause.from <= at && pause.until.is_none_or(|until| at < until))
+        {
             enrolment = pause.until;
         }
     }
@@ -114,7 +134,8 @@ pub fn membership(program: &Program, joining: Joining, history: &History, at: In
                 let entry = rules.ladder.entry().map(|tier| tier.code.clone());
                 if me.tier.as_ref().map(|(code, _)| code) != entry.as_ref() {
                     me.tier = entry.map(|code| (code, now));
-                    me.first_tier_at = me.first_tier_at.or(me.tier.as_ref().map(|(_, since)| *since));
+                    me.first_tier_at =
+                        me.first_tier_at.or(me.tier.as_ref().map(|(_, since)| *since));
                 }
             }
             me.reached_top = false;

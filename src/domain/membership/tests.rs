@@ -24,7 +24,9 @@ fn code(text: &str) -> TierCode {
 
 /// Instants over four years, many of them on the very boundaries.
 fn instant() -> impl Strategy<Value = Instant> {
-    let date = |y, m, d| NaiveDate::from_ymd_opt(y, m, d).unwrap().and_time(chrono::NaiveTime::MIN).and_utc();
+    let date = |y, m, d| {
+        NaiveDate::from_ymd_opt(y, m, d).unwrap().and_time(chrono::NaiveTime::MIN).and_utc()
+    };
     prop_oneof![
         (0_i64..1_460 * 4).prop_map(move |q| date(2022, 1, 1) + Duration::hours(q * 6)),
         (2022_i32..2026, 1_u32..13).prop_map(move |(y, m)| date(y, m, 1)),
@@ -36,7 +38,10 @@ fn reset() -> impl Strategy<Value = ProgressReset> {
     prop_oneof![
         Just(ProgressReset::Never),
         Just(ProgressReset::CalendarYear),
-        (select(vec![1_u32, 3, 12]), select(vec![Anchor::Enrolment, Anchor::FirstTier, Anchor::ProgramStart]))
+        (
+            select(vec![1_u32, 3, 12]),
+            select(vec![Anchor::Enrolment, Anchor::FirstTier, Anchor::ProgramStart])
+        )
             .prop_map(|(months, anchor)| ProgressReset::Rolling { months, anchor }),
     ]
 }
@@ -68,7 +73,12 @@ fn rules(retention: Option<TierRetention>) -> impl Strategy<Value = Rules> {
                 });
             }
             if entry {
-                tiers.push(Tier { code: code("entry"), name: "Entry".into(), rank: 1, threshold: Some(0) });
+                tiers.push(Tier {
+                    code: code("entry"),
+                    name: "Entry".into(),
+                    rank: 1,
+                    threshold: Some(0),
+                });
             }
             Rules {
                 entry_method,
@@ -334,11 +344,25 @@ fn vip(retention: TierRetention, progress_reset: ProgressReset) -> Program {
         progress_reset,
         tier_retention: retention,
         points_per_unit: 1.into(),
-        ladder: Ladder::new(vec![tier("bronze", 1, 0), tier("silver", 2, 500), tier("gold", 3, 1_000)]).unwrap(),
+        ladder: Ladder::new(vec![
+            tier("bronze", 1, 0),
+            tier("silver", 2, 500),
+            tier("gold", 3, 1_000),
+        ])
+        .unwrap(),
     };
     let revision = Revision { number: 1, effective_from: at("2024-01-01T00:00:00Z"), rules };
     let start = "2024-01-01".parse().unwrap();
-    Program::new("VIP".into(), Currency::parse("GBP").unwrap(), chrono_tz::UTC, start, 90, vec![revision], vec![]).unwrap()
+    Program::new(
+        "VIP".into(),
+        Currency::parse("GBP").unwrap(),
+        chrono_tz::UTC,
+        start,
+        90,
+        vec![revision],
+        vec![],
+    )
+    .unwrap()
 }
 
 fn order(id: &str, completed_at: &str, total: i64) -> CompletedOrder {
@@ -356,7 +380,8 @@ const JOINED: Joining = Joining { joined_at: None, created_at: chrono::DateTime:
 #[test]
 fn who_reaches_the_top_tier_in_the_period_keeps_it_and_falls_after_a_period_without() {
     let program = vip(TierRetention::ResetEachPeriod, ProgressReset::CalendarYear);
-    let history = History { orders: vec![order("o1", "2024-06-01T00:00:00Z", 1_000)], points: vec![] };
+    let history =
+        History { orders: vec![order("o1", "2024-06-01T00:00:00Z", 1_000)], points: vec![] };
     let tier = |when| folded(&program, JOINED, &history, at(when)).tier.unwrap().code;
     assert_eq!(tier("2025-12-31T23:59:59Z"), code("gold"));
     assert_eq!(tier("2026-01-01T00:00:00Z"), code("bronze"));
@@ -368,7 +393,8 @@ fn a_corrected_order_leaves_the_tier_it_had_reached() {
     let mut achievements = Achievements::default();
     let mut state = State::default();
     for total in [1_000, 10] {
-        let history = History { orders: vec![order("o1", "2024-06-01T00:00:00Z", total)], points: vec![] };
+        let history =
+            History { orders: vec![order("o1", "2024-06-01T00:00:00Z", total)], points: vec![] };
         let (folded, steps) = Fold::of(&program, JOINED, &history, None).unwrap().into_parts();
         achievements.record(&program, &folded, &steps);
         state = folded;
@@ -385,10 +411,15 @@ fn a_corrected_order_leaves_the_tier_it_had_reached() {
 #[test]
 fn a_fall_ends_earlier_achievements() {
     let program = vip(TierRetention::ResetEachPeriod, ProgressReset::CalendarYear);
-    let gold = |reached_at: &str| Achievements(vec![Achievement { code: code("gold"), reached_at: at(reached_at) }]);
+    let gold = |reached_at: &str| {
+        Achievements(vec![Achievement { code: code("gold"), reached_at: at(reached_at) }])
+    };
     let state = folded(&program, JOINED, &History::default(), at("2025-06-01T00:00:00Z"));
     let tier = |achievements: Achievements| {
-        achievements.tier_at(&program.latest().ladder, &state, at("2025-06-01T00:00:00Z")).unwrap().code
+        achievements
+            .tier_at(&program.latest().ladder, &state, at("2025-06-01T00:00:00Z"))
+            .unwrap()
+            .code
     };
     assert_eq!(state.fell_at, Some(at("2025-01-01T00:00:00Z")));
     assert_eq!(tier(gold("2024-12-31T23:59:59Z")), code("bronze"));
@@ -398,7 +429,8 @@ fn a_fall_ends_earlier_achievements() {
 #[test]
 fn totals_beyond_64_bits_are_an_error() {
     let program = vip(TierRetention::Permanent, ProgressReset::Never);
-    let orders = vec![order("o1", "2024-06-01T00:00:00Z", i64::MAX), order("o2", "2024-06-02T00:00:00Z", 1)];
+    let orders =
+        vec![order("o1", "2024-06-01T00:00:00Z", i64::MAX), order("o2", "2024-06-02T00:00:00Z", 1)];
     let history = History { orders, points: vec![] };
     assert_eq!(Fold::of(&program, JOINED, &history, None).err(), Some(Overflow));
 }
