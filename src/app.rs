@@ -71,7 +71,7 @@ pub fn serve(
                     }
                     span.record("status", response.status().as_u16());
                     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-                    span.in_scope(|| tracing::debug!(duration_us = micros, "answered"));
+                    span.in_scope(|| tracing::info!(duration_us = micros, "answered"));
                     Ok(response)
                 }
             })

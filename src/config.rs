@@ -52,9 +52,11 @@ impl Config {
             get(name).filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned())
         };
         let database_url = text("DATABASE_URL", "sqlite://accolade.db");
-        let is_known = ["sqlite://", "postgres://", "postgresql://"]
-            .iter()
-            .any(|scheme| database_url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+        let is_known = ["sqlite://", "postgres://", "postgresql://"].iter().any(|scheme| {
+            database_url
+                .strip_prefix(scheme)
+                .is_some_and(|rest| !rest.is_empty() && !rest.starts_with(':'))
+        });
         if !is_known {
             let rule = "must be sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME".to_owned();
             faults.push(InvalidSetting { name: "DATABASE_URL", rule });

@@ -159,7 +159,10 @@ fn open(config: &Config) -> Result<Db, String> {
 
 async fn serve(config: &Config, with_demo: bool) -> Answer {
     let filter = tracing_subscriber::EnvFilter::new(&config.log_level);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),
@@ -289,7 +292,12 @@ fn report(summary: &Summary, took: Duration, refused_to: Option<&std::path::Path
         "created {created}, changed {changed}, unchanged {unchanged}, refused {} in {:.1} s",
         refused.len(),
         took.as_secs_f64(),
-    ))
+    ))?;
+    let stored = created.saturating_add(*changed).saturating_add(*unchanged);
+    if stored == 0 && !refused.is_empty() {
+        return Err("every line was refused".to_owned());
+    }
+    Ok(())
 }
 
 fn healthcheck(config: &Config) -> Answer {

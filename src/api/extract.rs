@@ -122,7 +122,11 @@ fn add_faults(error: &jsonschema::ValidationError<'_>, root: &str, faults: &mut 
         Kind::Format { format } if format == "date" => {
             "must be a date such as \"2024-06-01\"".to_owned()
         }
-        Kind::Enum { options } => format!("must be one of {options}"),
+        Kind::Enum { options } => {
+            let words = options.as_array().map(Vec::as_slice).unwrap_or_default();
+            let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+            format!("must be one of {}", words.join(", "))
+        }
         Kind::MaxLength { limit } => format!("must have at most {limit} characters"),
         Kind::MinLength { limit } => format!("must have at least {limit} characters"),
         Kind::Maximum { limit } => format!("must be at most {limit}"),
@@ -168,6 +172,7 @@ pub fn rule(pointer: &str, message: &str) -> validator::ValidationError {
 /// # Errors
 /// `invalid_request` with every fault.
 pub fn parse<T: DeserializeOwned + ToSchema + Validate>(value: Value, root: &str) -> ApiResult<T> {
+    let value = with_whole_numbers(value);
     let name = T::name();
     let validator = compiled(&name, || schema_of(&name))?;
     let mut faults = faults_of(validator, &value, root);
@@ -184,6 +189,22 @@ pub fn parse<T: DeserializeOwned + ToSchema + Validate>(value: Value, root: &str
             }
             Err(ApiError::invalid(faults))
         }
+    }
+}
+
+/// JSON knows no integers: 5.0 is 5.
+fn with_whole_numbers(value: Value) -> Value {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let whole = number.as_f64().filter(|float| float.fract() == 0.0);
+            let whole = whole.and_then(|float| format!("{float:.0}").parse::<i64>().ok());
+            whole.map_or(Value::Number(number), Value::from)
+        }
+        Value::Array(items) => items.into_iter().map(with_whole_numbers).collect(),
+        Value::Object(fields) => Value::Object(
+            fields.into_iter().map(|(name, field)| (name, with_whole_numbers(field))).collect(),
+        ),
+        other => other,
     }
 }
 
@@ -217,16 +238,20 @@ pub struct Patch<T> {
 }
 
 impl<T: DeserializeOwned + ToSchema + Validate> Patch<T> {
-    /// What was stored, with these fields replaced.
+    /// What was stored, with these fields replaced. Whether they go together
+    /// with what was stored is not for the request alone to show.
     ///
     /// # Errors
-    /// `invalid_request` where the whole breaks a rule that no field breaks by itself.
+    /// `internal` where what was stored makes no sense.
     pub fn onto(self, stored: Value) -> ApiResult<T> {
         let Value::Object(mut whole) = stored else {
             return Err(ApiError::new(Code::Internal));
         };
         whole.extend(self.fields);
-        parse(Value::Object(whole), "")
+        serde_json::from_value(Value::Object(whole)).map_err(|error| {
+            tracing::error!(%error, "a stored resource can't be patched");
+            ApiError::new(Code::Internal)
+        })
     }
 }
 
@@ -237,7 +262,7 @@ impl<T: DeserializeOwned + ToSchema + Validate + 'static> FromRequest for Patch<
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let value = json_body(request, payload);
         Box::pin(async move {
-            let value = value.await?;
+            let value = with_whole_numbers(value.await?);
             parse::<T>(value.clone(), "")?;
             match value {
                 Value::Object(fields) => Ok(Self { fields, whole: std::marker::PhantomData }),

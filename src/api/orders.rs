@@ -25,7 +25,8 @@ use validator::{Validate, ValidationError};
 /// An order as the shop states it.
 #[derive(Debug, Clone, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
-#[validate(schema(function = "order_rules"))]
+#[validate(schema(function = "amount_rules", skip_on_field_errors = false))]
+#[validate(schema(function = "completion_rules", skip_on_field_errors = false))]
 pub struct OrderIn {
     /// Whose order it is; never changes. A customer seen for the first time is created.
     #[schema(pattern = "^[A-Za-z0-9._:-]{1,64}$", examples("c1"))]
@@ -75,15 +76,16 @@ impl From<OrderStatusWire> for OrderStatus {
     }
 }
 
-fn order_rules(order: &OrderIn) -> Result<(), ValidationError> {
+fn amount_rules(order: &OrderIn) -> Result<(), ValidationError> {
     match Currency::parse(&order.currency) {
-        None => return Err(rule("/currency", "is no currency of ISO 4217")),
-        Some(currency) => {
-            if let Err(error) = parse_amount(&order.total, currency) {
-                return Err(rule("/total", &error.to_string()));
-            }
-        }
+        None => Err(rule("/currency", "is no currency of ISO 4217")),
+        Some(currency) => parse_amount(&order.total, currency)
+            .map(|_| ())
+            .map_err(|error| rule("/total", &error.to_string())),
     }
+}
+
+fn completion_rules(order: &OrderIn) -> Result<(), ValidationError> {
     match (order.status, order.completed_at) {
         (OrderStatusWire::Completed, None) => {
             Err(rule("/completed_at", "is required for a completed order"))

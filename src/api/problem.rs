@@ -44,7 +44,7 @@ codes! {
     MalformedJson "malformed_json" BAD_REQUEST "The body is no JSON.";
     Unauthorized "unauthorized" UNAUTHORIZED "There is no valid token.";
     Forbidden "forbidden" FORBIDDEN "The token's role may not do this.";
-    NotFound "not_found" NOT_FOUND "There is no such thing in this store.";
+    NotFound "not_found" NOT_FOUND "There is no such thing.";
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "The path has other methods.";
     CustomerErased "customer_erased" GONE "The customer was erased; their facts still count.";
     PreconditionFailed "precondition_failed" PRECONDITION_FAILED "The resource is no longer the version that `If-Match` names.";

@@ -28,10 +28,7 @@ pub struct RefundIn {
     #[schema(pattern = "^[A-Za-z0-9._:-]{1,64}$", examples("o1"))]
     pub order_id: String,
     /// How much, as a decimal string in the program's currency.
-    #[schema(
-        pattern = r"^[0-9]{1,19}(\.[0-9]{1,4})?$",
-        examples("12.75")
-    )]
+    #[schema(pattern = r"^[0-9]{1,19}(\.[0-9]{1,4})?$", examples("12.75"))]
     pub amount: String,
     /// When it was given.
     #[schema(examples("2024-06-08T12:00:00Z"))]

@@ -36,7 +36,10 @@ pub struct Pooled {
 impl Manager {
     pub fn new(url: &str) -> Result<Self> {
         match url.split_once("://") {
-            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.to_owned())),
+            // An in-memory database would be another one for each connection.
+            Some(("sqlite", path)) if !path.is_empty() && !path.starts_with(':') => {
+                Ok(Self::Sqlite(path.to_owned()))
+            }
             Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(url.to_owned())),
             _ => Err(Error::UnknownScheme),
         }
@@ -45,8 +48,8 @@ impl Manager {
 
 /// Opens an SQLite file with the settings that every connection has.
 pub fn open_sqlite(path: &str) -> Result<SqliteConnection> {
-    let mut conn =
-        SqliteConnection::establish(path).map_err(|error| Error::Unavailable(error.to_string()))?;
+    let mut conn = SqliteConnection::establish(path)
+        .map_err(|error| Error::Unavailable(format!("{path}: {error}")))?;
     conn.batch_execute(SQLITE_SETTINGS)?;
     Ok(conn)
 }

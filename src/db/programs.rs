@@ -36,6 +36,8 @@ pub struct Pending {
     /// Memberships folded under an older version, whose newest fact is at or
     /// after this instant, are stale.
     pub refold_from: Option<i64>,
+    /// Whether folding again drops achievements that the facts don't bear out.
+    pub allow_downgrades: bool,
 }
 
 impl ProgramRecord {
@@ -48,6 +50,14 @@ impl ProgramRecord {
                 && through.map(micros) >= pending.refold_from
                 && pending.refold_from.is_some()
         })
+    }
+}
+
+impl ProgramRecord {
+    /// Whether folding a stale membership again drops achievements that the
+    /// facts don't bear out, whoever folds it.
+    pub fn drops_achievements(&self) -> bool {
+        self.pending.as_ref().is_some_and(|pending| pending.allow_downgrades)
     }
 }
 
@@ -97,16 +107,6 @@ pub fn find(tx: &mut Tx<'_>, store: &StoreId, hold: Hold) -> Result<Option<Arc<P
         .unwrap_or_else(PoisonError::into_inner)
         .insert(store.clone(), record.clone());
     Ok(Some(record))
-}
-
-/// The stores whose programs wait for a recalculation or not: all of them.
-///
-/// # Errors
-/// [`Error`] from the database.
-pub fn list_stores(tx: &mut Tx<'_>) -> Result<Vec<StoreId>> {
-    let ids: Vec<String> =
-        programs::table.select(programs::store_id).order(programs::store_id).load(tx.conn)?;
-    ids.iter().map(|id| StoreId::parse(id).map_err(|_| Error::Corrupt(id.clone()))).collect()
 }
 
 /// Stores a program under its version; a new store's where there is none.

@@ -113,7 +113,8 @@ pub struct Pause {
 }
 
 impl Pause {
-    fn covers(&self, at: Instant) -> bool {
+    /// Whether an instant lies in it.
+    pub fn covers(&self, at: Instant) -> bool {
         self.from <= at && self.until.is_none_or(|until| at < until)
     }
 }

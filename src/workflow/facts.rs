@@ -16,7 +16,7 @@ use crate::db::{Tx, micros};
 use crate::domain::Instant;
 use crate::domain::fact::{Deed, Fact, FactKey, FactKind, OrderStatus, is_too_far_ahead};
 use crate::domain::id::{ActivityId, CustomerId, OrderId, RefundId, StoreId};
-use crate::domain::membership::{Fold, Membership};
+use crate::domain::membership::{Achievements, Fold, Membership};
 use crate::domain::money::{Currency, parse_amount};
 use crate::domain::words::word;
 use std::sync::Arc;
@@ -97,6 +97,8 @@ pub struct Session<'s, 't> {
     pub(super) is_new: bool,
     membership: MembershipRecord,
     new_facts: Vec<Fact>,
+    /// Whether the stored membership was folded under a program that is past.
+    is_stale: bool,
     must_refold: bool,
 }
 
@@ -131,7 +133,7 @@ impl<'s, 't> Session<'s, 't> {
         } else {
             memberships::find(tx, store, id)?.ok_or(Refusal::NotFound("customer"))?
         };
-        let must_refold = program.is_stale(membership.program_version, membership.state.at);
+        let is_stale = program.is_stale(membership.program_version, membership.state.at);
         Ok(Self {
             tx,
             store: store.clone(),
@@ -142,7 +144,8 @@ impl<'s, 't> Session<'s, 't> {
             is_new,
             membership,
             new_facts: Vec::new(),
-            must_refold,
+            is_stale,
+            must_refold: is_stale,
         })
     }
 
@@ -372,6 +375,9 @@ impl<'s, 't> Session<'s, 't> {
             fold
         };
         let (state, steps) = fold.into_parts();
+        if self.is_stale && self.program.drops_achievements() {
+            self.membership.achievements = Achievements::default();
+        }
         self.membership.achievements.record(program, &state, &steps);
         self.membership.state = state;
         self.store_membership()
@@ -382,7 +388,7 @@ impl<'s, 't> Session<'s, 't> {
     /// # Errors
     /// As [`Session::finish`].
     pub fn drop_unfounded_achievements(&mut self) -> Result<()> {
-        self.membership.achievements = crate::domain::membership::Achievements::default();
+        self.membership.achievements = Achievements::default();
         self.refold();
         self.finish()
     }
@@ -405,6 +411,7 @@ impl<'s, 't> Session<'s, 't> {
             .into());
         }
         self.new_facts.clear();
+        self.is_stale = false;
         self.must_refold = false;
         Ok(())
     }

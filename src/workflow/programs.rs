@@ -142,7 +142,12 @@ fn carry_out(
     let version = old.version.saturating_add(1);
     let recalculation_id = uuid::Uuid::now_v7().to_string();
     let refold_from = reach.refold_from.map(micros);
-    let pending = Pending { recalculation_id: recalculation_id.clone(), version, refold_from };
+    let pending = Pending {
+        recalculation_id: recalculation_id.clone(),
+        version,
+        refold_from,
+        allow_downgrades: options.allow_downgrades,
+    };
     let record = ProgramRecord { version, program, pending: is_needed.then_some(pending) };
     let recalculation = is_needed.then(|| {
         Ok::<_, Error>(RecalculationRow {

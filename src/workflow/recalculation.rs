@@ -245,7 +245,8 @@ pub async fn tell_time(db: &Db) -> Result<usize> {
                     None
                 };
                 // Rows of a version that is gone by the time of writing are told again.
-                told.push(refold(&program, &customer, &row, history, false, now)?);
+                let drops = program.drops_achievements();
+                told.push(refold(&program, &customer, &row, history, drops, now)?);
             }
             Ok::<_, super::Error>(told)
         })

@@ -37,8 +37,16 @@ fn holds(module: &str, may_use: &[&str], never: &[&str]) {
 
 #[test]
 fn the_domain_uses_nothing_of_ours_and_knows_no_clock_storage_or_wire() {
-    let never =
-        ["diesel::", "actix_", "serde", "utoipa::", "Utc::now", "Instant::now", "std::fs", "std::env"];
+    let never = [
+        "diesel::",
+        "actix_",
+        "serde",
+        "utoipa::",
+        "Utc::now",
+        "Instant::now",
+        "std::fs",
+        "std::env",
+    ];
     holds("domain", &[], &never);
 }
 

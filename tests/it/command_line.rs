@@ -28,11 +28,8 @@ struct Serving {
 
 impl Serving {
     fn start(folder: &Path, args: &[&str]) -> Self {
-        let mut child = accolade(folder, args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child =
+            accolade(folder, args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = lines.next().unwrap().unwrap();
         let base = first.strip_prefix("listening on ").unwrap().to_owned();
@@ -123,8 +120,10 @@ fn the_demo_prints_lines_that_work_and_a_token_is_all_that_token_prints() {
     }
     // Each printed curl line does what it says.
     for line in printed.lines().filter(|line| line.starts_with("curl")) {
-        let tokens: String = printed.lines().filter(|l| l.contains("='ey")).map(|l| format!("{l}\n")).collect();
-        let output = Command::new("bash").arg("-c").arg(format!("{tokens}{line} -f")).output().unwrap();
+        let tokens: String =
+            printed.lines().filter(|l| l.contains("='ey")).map(|l| format!("{l}\n")).collect();
+        let output =
+            Command::new("bash").arg("-c").arg(format!("{tokens}{line} -f")).output().unwrap();
         assert!(output.status.success(), "{line}: {}", text(&output.stdout));
     }
     let output = run(folder.path(), &["token", "--store", "demo", "--role", "manager"]);
@@ -143,9 +142,8 @@ fn healthcheck_says_whether_it_lives() {
     let folder = tempfile::tempdir().unwrap();
     let serving = Serving::start(folder.path(), &["serve"]);
     let address = serving.base.strip_prefix("http://").unwrap().to_owned();
-    let check = || {
-        accolade(folder.path(), &["healthcheck"]).env("LISTEN_ADDR", &address).output().unwrap()
-    };
+    let check =
+        || accolade(folder.path(), &["healthcheck"]).env("LISTEN_ADDR", &address).output().unwrap();
     assert!(check().status.success());
     drop(serving);
     assert!(!check().status.success());
@@ -164,7 +162,9 @@ fn an_import_beside_a_serving_instance_says_what_it_did() {
     let folder = tempfile::tempdir().unwrap();
     let serving = Serving::start(folder.path(), &["serve"]);
     let token = |role: &str| {
-        text(&run(folder.path(), &["token", "--store", "shop", "--role", role]).stdout).trim().to_owned()
+        text(&run(folder.path(), &["token", "--store", "shop", "--role", role]).stdout)
+            .trim()
+            .to_owned()
     };
     let storefront = token("storefront");
     ureq::patch(format!("{}/v1/program", serving.base))
@@ -188,8 +188,17 @@ fn an_import_beside_a_serving_instance_says_what_it_did() {
     );
     let import = || {
         let args = [
-            "import", "--store", "shop", "--customers", "customers.csv", "--orders", "orders.csv",
-            "--refunds", "refunds.csv", "--refused", "refused.csv",
+            "import",
+            "--store",
+            "shop",
+            "--customers",
+            "customers.csv",
+            "--orders",
+            "orders.csv",
+            "--refunds",
+            "refunds.csv",
+            "--refused",
+            "refused.csv",
         ];
         let output = run(folder.path(), &args);
         assert!(output.status.success(), "{}", text(&output.stderr));
@@ -197,9 +206,16 @@ fn an_import_beside_a_serving_instance_says_what_it_did() {
     };
     assert!(import().starts_with("created 3, changed 0, unchanged 0, refused 5"));
     let mut refused = String::new();
-    std::fs::File::open(folder.path().join("refused.csv")).unwrap().read_to_string(&mut refused).unwrap();
+    std::fs::File::open(folder.path().join("refused.csv"))
+        .unwrap()
+        .read_to_string(&mut refused)
+        .unwrap();
     for line in [
-        "customers.csv,3,", "orders.csv,3,", "orders.csv,4,currency_mismatch", "orders.csv,5,", "refunds.csv,3,\"unknown_order",
+        "customers.csv,3,",
+        "orders.csv,3,",
+        "orders.csv,4,currency_mismatch",
+        "orders.csv,5,",
+        "refunds.csv,3,\"unknown_order",
     ] {
         assert!(refused.contains(line), "{line} is not in\n{refused}");
     }

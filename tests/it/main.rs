@@ -17,4 +17,5 @@ mod architecture;
 mod command_line;
 mod real_year;
 mod routes;
+mod seeds;
 mod storage;

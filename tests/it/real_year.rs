@@ -43,17 +43,14 @@ fn import_into(app: &App, files: &Files) -> Summary {
     actix_web::rt::System::new().block_on(import(&app.db, &store, files, |_, _| {})).unwrap()
 }
 
-fn memberships(app: &App) -> BTreeMap<String, Value> {
+/// All customers, as the list shows them.
+fn listed(app: &App) -> Vec<Value> {
     let support = app.support();
-    let mut found = BTreeMap::new();
+    let mut found = Vec::new();
     let mut path = "/v1/customers?limit=200".to_owned();
     loop {
         let page = support.get(&path).expect(200).body;
-        for customer in page["customers"].as_array().unwrap() {
-            let id = customer["customer_id"].as_str().unwrap().to_owned();
-            let membership = app.membership_at(&id, "2011-01-01T00:00:00Z");
-            found.insert(id, membership);
-        }
+        found.extend(page["customers"].as_array().unwrap().iter().cloned());
         match page["next_cursor"].as_str() {
             Some(cursor) => path = format!("/v1/customers?limit=200&cursor={cursor}"),
             None => return found,
@@ -61,8 +58,16 @@ fn memberships(app: &App) -> BTreeMap<String, Value> {
     }
 }
 
+fn memberships(app: &App) -> BTreeMap<String, Value> {
+    let at = "2011-01-01T00:00:00Z";
+    let id = |customer: &Value| customer["customer_id"].as_str().unwrap().to_owned();
+    let ids = listed(app).iter().map(id).collect::<Vec<_>>();
+    ids.into_iter().map(|id| (id.clone(), app.membership_at(&id, at))).collect()
+}
+
 #[test]
-fn the_real_year_gives_the_same_memberships_on_both_databases_and_the_second_import_changes_nothing() {
+fn the_real_year_gives_the_same_memberships_on_both_databases_and_the_second_import_changes_nothing()
+ {
     let Some((orders, refunds)) = data() else {
         eprintln!("skipped: ../shared/data is not there");
         return;
@@ -77,11 +82,11 @@ fn the_real_year_gives_the_same_memberships_on_both_databases_and_the_second_imp
         let summary = import_into(&app, &files);
         assert_eq!((summary.created, summary.changed, summary.unchanged), (19_213 + 4_434, 0, 0));
         assert_eq!(summary.refused, []);
-        let before = memberships(&app);
+        let before = listed(&app);
         let summary = import_into(&app, &files);
         assert_eq!((summary.created, summary.changed, summary.unchanged), (0, 0, 19_213 + 4_434));
+        assert_eq!(before, listed(&app));
         let after = memberships(&app);
-        assert_eq!(before, after);
         assert_eq!(after.len(), 4_312);
         for (id, sum) in &expected {
             let spent = after[id]["lifetime"]["amount_spent"].as_str().unwrap();

@@ -32,6 +32,7 @@ fn begin_recalculation(app: &App, leased_until: i64) {
             recalculation_id: "begun".to_owned(),
             version,
             refold_from: Some(i64::MIN),
+            allow_downgrades: false,
         };
         let record =
             ProgramRecord { version, program: old.program.clone(), pending: Some(pending) };
@@ -236,16 +237,18 @@ fn every_sqlite_commit_reaches_the_disk() {
         synchronous: i64,
     }
     let app = App::on_sqlite();
-    let pragma: Pragma = write(&app.db, |tx| {
-        Ok(diesel::sql_query("PRAGMA synchronous").get_result(tx.conn)?)
-    })
-    .unwrap();
+    let pragma: Pragma =
+        write(&app.db, |tx| Ok(diesel::sql_query("PRAGMA synchronous").get_result(tx.conn)?))
+            .unwrap();
     assert_eq!(pragma.synchronous, 2, "FULL");
 }
 
 #[test]
 fn an_unknown_scheme_is_refused() {
     for url in ["mysql://x", "sqlite:x", "accolade.db", "sqlite://", ""] {
-        assert!(matches!(Db::open(url, Limits::default()), Err(accolade::db::Error::UnknownScheme)), "{url:?}");
+        assert!(
+            matches!(Db::open(url, Limits::default()), Err(accolade::db::Error::UnknownScheme)),
+            "{url:?}"
+        );
     }
 }

@@ -284,6 +284,11 @@ impl Client<'_> {
 
     /// Sends any request.
     pub fn send(&self, method: &str, path: &str, body: Option<(&str, String)>) -> Answer {
+        self.send_bytes(method, path, body.map(|(kind, text)| (kind, text.into_bytes())))
+    }
+
+    /// Sends any request, with a body that need be no text.
+    pub fn send_bytes(&self, method: &str, path: &str, body: Option<(&str, Vec<u8>)>) -> Answer {
         static AGENT: OnceLock<ureq::Agent> = OnceLock::new();
         let agent = AGENT.get_or_init(|| {
             ureq::Agent::config_builder()

@@ -316,6 +316,20 @@ impl<'a> Fold<'a> {
         self.joining.joined_at.unwrap_or_else(found)
     }
 
+    /// When the open period is going to end, by the pauses that are known: a
+    /// boundary that a pause keeps from resetting anything gives way to the
+    /// first one after the resumption.
+    pub fn period_end(&self) -> Option<Instant> {
+        let end = self.state.period?.end?;
+        match self.program.pauses().iter().find(|pause| pause.covers(end)) {
+            None => Some(end),
+            Some(pause) => {
+                let resumed = pause.until?;
+                self.next_boundary(self.program.rules_at(resumed), resumed)
+            }
+        }
+    }
+
     /// The open period's end, unless a pause keeps it from resetting anything.
     fn boundary(&self) -> Option<Instant> {
         let end = self.state.period.and_then(|period| period.end)?;

@@ -81,7 +81,7 @@ impl Membership {
             entry_method: rules.entry_method,
             progress: state.progress,
             next_tier,
-            period: state.period.map(|p| Period { end: p.end.filter(|end| *end > at), ..p }),
+            period: state.period.map(|period| Period { end: fold.period_end(), ..period }),
             lifetime: state.lifetime,
             enrolled_at: state.enrolled_at,
         }
