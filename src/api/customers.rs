@@ -254,6 +254,7 @@ impl CustomerOut {
 }
 
 problems!(PutCustomerProblems: TOKEN, BODY, &[
+    Code::FigureOverflow,
     Code::StoreNotSetUp, Code::CustomerErased, Code::TooFarAhead, Code::AmountNotInCurrency,
     Code::PreconditionFailed,
 ]);
@@ -304,6 +305,7 @@ pub async fn put_customer(
 }
 
 problems!(PatchCustomerProblems: TOKEN, BODY, &[
+    Code::FigureOverflow,
     Code::StoreNotSetUp, Code::NotFound, Code::CustomerErased, Code::TooFarAhead,
     Code::AmountNotInCurrency, Code::PreconditionFailed,
 ]);
@@ -350,7 +352,8 @@ problems!(GetCustomerProblems: ANY_TOKEN, &[Code::NotFound, Code::InvalidRequest
 
 /// One customer.
 ///
-/// Of an erased customer only the identifier and the dates are left. Roles: all.
+/// Of an erased customer everything personal is gone; the anonymous figures
+/// stay. Roles: all.
 #[utoipa::path(
     tag = "Customers",
     operation_id = "get_customer",

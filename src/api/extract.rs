@@ -149,6 +149,14 @@ fn rule_faults(errors: &ValidationErrors, root: &str, faults: &mut Vec<Fault>) {
             }
             ValidationErrorsKind::Field(errors) => {
                 for error in errors {
+                    // A rule of many parts names each fault itself.
+                    if let Some(list) = error.params.get("faults").and_then(Value::as_array) {
+                        faults.extend(list.iter().filter_map(|fault| {
+                            let text = |i: usize| fault.get(i).and_then(Value::as_str);
+                            Some(Fault::new(format!("{here}{}", text(0)?), text(1)?))
+                        }));
+                        continue;
+                    }
                     let detail = error.message.as_deref().unwrap_or(&error.code);
                     // A rule of the whole names its field itself.
                     let pointer = error.params.get("pointer").and_then(Value::as_str);

@@ -9,7 +9,7 @@ use super::problem::{ApiError, ApiResult, Code, Fault, Problem, TOKEN, problems}
 use super::refunds::RefundIn;
 use super::wire;
 use crate::db::programs::Hold;
-use crate::db::{Db, orders};
+use crate::db::{Db, activities, orders};
 use crate::domain::id::{ActivityId, CustomerId, OrderId, RefundId, StoreId, is_id};
 use crate::workflow::facts::{Batch, Line, Stored, put_lines};
 use crate::workflow::memberships::program_of;
@@ -19,7 +19,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse, post, web};
 use futures_util::StreamExt;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// The largest batch, in bytes.
@@ -140,39 +140,64 @@ pub async fn record(
     store: StoreId,
     lines: Vec<(usize, Line)>,
 ) -> ApiResult<Vec<(usize, Result<Stored, ApiError>)>> {
-    let mut customer_of: HashMap<String, CustomerId> = HashMap::new();
+    let mut order_ids = Vec::new();
+    let mut activity_ids = Vec::new();
     for (_, line) in &lines {
-        if let Line::Order(order) = line {
-            customer_of.entry(order.id.to_string()).or_insert_with(|| order.customer.clone());
+        match line {
+            Line::Order(order) => order_ids.push(order.id.to_string()),
+            Line::Refund(refund) => order_ids.push(refund.order.to_string()),
+            Line::Points(points) => activity_ids.push(points.id.to_string()),
+            Line::Customer(..) => {}
         }
     }
-    let unknown: Vec<String> = lines
-        .iter()
-        .filter_map(|(_, line)| match line {
-            Line::Refund(refund) => Some(refund.order.to_string()),
-            _ => None,
-        })
-        .collect();
     let of_store = store.clone();
-    // What is stored outweighs what the batch says of an order's customer.
-    let known = db
+    let (mut customer_of, mut customer_of_activity) = db
         .read(move |tx| {
             program_of(tx, &of_store, Hold::Read)?;
-            Ok::<_, workflow::Error>(orders::customers_of(tx, &of_store, &unknown)?)
+            let orders = orders::customers_of(tx, &of_store, &order_ids)?;
+            let activities = activities::customers_of(tx, &of_store, &activity_ids)?;
+            Ok::<_, workflow::Error>((orders, activities))
         })
         .await?;
-    for (order, customer) in known {
-        let customer = CustomerId::parse(&customer).map_err(|_| ApiError::new(Code::Internal))?;
-        customer_of.insert(order, customer);
+    for (_, line) in &lines {
+        let (known, id, customer) = match line {
+            Line::Order(order) => (&mut customer_of, order.id.as_str(), &order.customer),
+            Line::Points(points) => {
+                (&mut customer_of_activity, points.id.as_str(), &points.customer)
+            }
+            Line::Refund(_) | Line::Customer(..) => continue,
+        };
+        known.entry(id.to_owned()).or_insert_with(|| customer.to_string());
     }
-    let mut results = Vec::new();
+    // Customers are worked on at once, so it is settled beforehand whose an id
+    // is: the customer's that it is stored with, or who comes first.
+    let is_claimed = |line: &Line| match line {
+        Line::Order(order) => (customer_of.get(order.id.as_str()).map(String::as_str)
+            != Some(order.customer.as_str()))
+        .then_some(Refusal::OrderCustomerFixed),
+        Line::Points(points) => (customer_of_activity.get(points.id.as_str()).map(String::as_str)
+            != Some(points.customer.as_str()))
+        .then_some(Refusal::ActivityFixed),
+        Line::Refund(_) | Line::Customer(..) => None,
+    };
+    let mut results: Vec<(usize, Result<Stored, ApiError>)> = Vec::new();
+    let mut unclaimed = Vec::new();
+    for (number, line) in lines {
+        match is_claimed(&line) {
+            Some(refusal) => results.push((number, Err(refusal.into()))),
+            None => unclaimed.push((number, line)),
+        }
+    }
+    let lines = unclaimed;
     let mut by_customer: BTreeMap<CustomerId, (Vec<usize>, Vec<Line>)> = BTreeMap::new();
     for (number, line) in lines {
         let customer = match &line {
             Line::Customer(id, _) => Some(id.clone()),
             Line::Order(order) => Some(order.customer.clone()),
             Line::Points(points) => Some(points.customer.clone()),
-            Line::Refund(refund) => customer_of.get(refund.order.as_str()).cloned(),
+            Line::Refund(refund) => {
+                customer_of.get(refund.order.as_str()).and_then(|id| CustomerId::parse(id).ok())
+            }
         };
         match customer {
             Some(customer) => {
@@ -187,15 +212,7 @@ pub async fn record(
         .map(|(customer, (numbers, lines))| {
             let store = store.clone();
             async move {
-                let count = numbers.len();
-                let batch =
-                    db.write(move |tx| put_lines(tx, &store, &customer, &lines, wire::now())).await;
-                let outcomes: Vec<Result<Stored, ApiError>> = match batch {
-                    Ok(outcomes) | Err(Batch::NothingStored(outcomes)) => {
-                        outcomes.into_iter().map(|o| o.map_err(ApiError::from)).collect()
-                    }
-                    Err(Batch::Failed(error)) => vec![Err(ApiError::from(error)); count],
-                };
+                let outcomes = record_of_customer(db, store, customer, lines).await;
                 numbers.into_iter().zip(outcomes)
             }
         })
@@ -204,6 +221,42 @@ pub async fn record(
         results.extend(outcomes);
     }
     Ok(results)
+}
+
+/// Stores one customer's lines together; and where the figures of all of them
+/// don't fit, each for itself, so that one line harms no other.
+async fn record_of_customer(
+    db: &Db,
+    store: StoreId,
+    customer: CustomerId,
+    lines: Vec<Line>,
+) -> Vec<Result<Stored, ApiError>> {
+    let write = |lines: Vec<Line>| {
+        let (store, customer) = (store.clone(), customer.clone());
+        async move {
+            let count = lines.len();
+            let batch =
+                db.write(move |tx| put_lines(tx, &store, &customer, &lines, wire::now())).await;
+            match batch {
+                Ok(outcomes) | Err(Batch::NothingStored(outcomes)) => {
+                    outcomes.into_iter().map(|o| o.map_err(ApiError::from)).collect()
+                }
+                Err(Batch::Failed(error)) => vec![Err(ApiError::from(error)); count],
+            }
+        }
+    };
+    let is_overflow = |outcome: &Result<Stored, ApiError>| {
+        outcome.as_ref().is_err_and(|error| error.code() == Code::FigureOverflow)
+    };
+    let together: Vec<Result<Stored, ApiError>> = write(lines.clone()).await;
+    if together.len() < 2 || !together.iter().all(is_overflow) {
+        return together;
+    }
+    let mut outcomes = Vec::new();
+    for line in lines {
+        outcomes.extend(write(vec![line]).await);
+    }
+    outcomes
 }
 
 fn summary(results: BTreeMap<usize, Result<Stored, ApiError>>) -> FactsOut {

@@ -64,7 +64,7 @@ codes! {
     RefundImmutable "refund_immutable" CONFLICT "The refund is stored with another order, amount or instant, and never changes.";
     ActivityFixed "activity_fixed" CONFLICT "An activity never changes its customer nor its kind.";
     LadderInvalid "ladder_invalid" CONFLICT "Together with the other tiers, ranks and thresholds would no longer rise together.";
-    CurrencyFixed "currency_fixed" CONFLICT "The currency is fixed once the store has facts.";
+    CurrencyFixed "currency_fixed" CONFLICT "The currency is fixed once the store has facts or amounts.";
     EntryMethodNeedsLadder "entry_method_needs_ladder" CONFLICT "Once the store has facts and tiers, a new entry method comes with its ladder (`PUT /v1/tiers`); without facts, the thresholds have to be whole numbers.";
     TierLeavesLadder "tier_leaves_ladder" CONFLICT "Once the store has facts, a tier's code never leaves the ladder; a threshold of null retires it.";
     LadderComesWhole "ladder_comes_whole" CONFLICT "Once the store has facts, the first ladder comes whole (`PUT /v1/tiers`).";

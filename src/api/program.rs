@@ -558,9 +558,8 @@ pub async fn patch_program(
             let old = program.latest();
             let ladder = convert_ladder(
                 &old.ladder,
-                settings.currency,
-                old.entry_method,
-                settings.rules.entry_method,
+                (old.entry_method, program.currency),
+                (settings.rules.entry_method, settings.currency),
                 current.has_facts,
             )
             .map_err(|refused| ApiError::from(Refusal::Program(refused)))?;

@@ -93,6 +93,7 @@ pub struct RefundRecordedOut {
 }
 
 problems!(PutRefundProblems: TOKEN, BODY, &[
+    Code::FigureOverflow,
     Code::StoreNotSetUp, Code::UnknownOrder, Code::AmountNotInCurrency, Code::TooFarAhead,
     Code::RefundExceedsOrder, Code::RefundImmutable,
 ]);

@@ -85,23 +85,30 @@ pub struct LadderIn {
 /// What a ladder's own texts show: codes and ranks are unique, and thresholds,
 /// read as decimal numbers, rise with the ranks.
 fn ladder_rules(tiers: &[LadderTierIn]) -> Result<(), ValidationError> {
+    // In any unit the order of thresholds is the same, so their places in that
+    // order can stand for them.
     let read = |tier: &LadderTierIn| {
-        // In any unit the order is the same, so four decimals serve for all.
-        let threshold = tier.threshold.as_deref().map(|text| {
-            let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-            format!("{whole}{fraction:0<4}").parse::<i128>()
-        });
-        let threshold = threshold.transpose().ok()?;
-        let threshold = threshold.map(|t| i64::try_from(t).unwrap_or(i64::MAX));
+        let text = tier.threshold.as_deref()?;
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        format!("{whole}{fraction:0<4}").parse::<i128>().ok()
+    };
+    let mut order: Vec<i128> = tiers.iter().filter_map(read).collect();
+    order.sort_unstable();
+    order.dedup();
+    let tier = |tier: &LadderTierIn| {
+        let place = read(tier).and_then(|threshold| order.binary_search(&threshold).ok());
         let code = TierCode::parse(&tier.code).ok()?;
+        let threshold = place.and_then(|place| i64::try_from(place).ok());
         Some(Tier { code, name: tier.name.clone(), rank: tier.rank, threshold })
     };
-    let Some(tiers) = tiers.iter().map(read).collect::<Option<Vec<_>>>() else { return Ok(()) };
+    let Some(tiers) = tiers.iter().map(tier).collect::<Option<Vec<_>>>() else { return Ok(()) };
     let Err(faults) = Ladder::new(tiers) else { return Ok(()) };
-    let Some(fault) = faults.first() else { return Ok(()) };
-    let place = fault.place().map(|(i, field)| format!("/{i}/{field}")).unwrap_or_default();
-    let mut error = ValidationError::new("ladder").with_message(fault.to_string().into());
-    error.params.insert("pointer".into(), serde_json::json!(format!("/tiers{place}")));
+    let place = |fault: &InvalidLadder| {
+        fault.place().map(|(i, field)| format!("/{i}/{field}")).unwrap_or_default()
+    };
+    let list: Vec<_> = faults.iter().map(|fault| (place(fault), fault.to_string())).collect();
+    let mut error = ValidationError::new("ladder");
+    error.add_param("faults".into(), &list);
     Err(error)
 }
 

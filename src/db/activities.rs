@@ -5,6 +5,7 @@ use super::schema::activities;
 use super::{Result, Tx, on_either};
 use crate::domain::id::{ActivityId, CustomerId, StoreId};
 use diesel::prelude::*;
+use std::collections::BTreeMap;
 
 /// A stored activity.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
@@ -31,6 +32,27 @@ pub fn find(tx: &mut Tx<'_>, store: &StoreId, id: &ActivityId) -> Result<Option<
         .select(ActivityRow::as_select())
         .get_result(tx.conn)
         .optional()?)
+}
+
+/// The customers of activities, by activity.
+///
+/// # Errors
+/// [`super::Error`] from the database.
+pub fn customers_of(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    ids: &[String],
+) -> Result<BTreeMap<String, String>> {
+    let mut found = BTreeMap::new();
+    for chunk in ids.chunks(500) {
+        let rows: Vec<(String, String)> = activities::table
+            .filter(activities::store_id.eq(store.as_str()))
+            .filter(activities::activity_id.eq_any(chunk))
+            .select((activities::activity_id, activities::customer_id))
+            .load(tx.conn)?;
+        found.extend(rows);
+    }
+    Ok(found)
 }
 
 /// Stores a new activity, unless its identifier is taken; whether it did.

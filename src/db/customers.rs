@@ -171,6 +171,17 @@ pub fn insert_tags(tx: &mut Tx<'_>, row: &CustomerRow, tags: &[String]) -> Resul
     Ok(())
 }
 
+/// Whether any customer of the store has an amount of money.
+///
+/// # Errors
+/// [`super::Error`] from the database.
+pub fn has_amounts(tx: &mut Tx<'_>, store: &StoreId) -> Result<bool> {
+    let query = customers::table
+        .filter(customers::store_id.eq(store.as_str()))
+        .filter(customers::subscription_state.is_not_null());
+    Ok(diesel::select(diesel::dsl::exists(query)).get_result(tx.conn)?)
+}
+
 /// What a list of customers is narrowed down to.
 #[derive(Debug, Clone, Default)]
 #[expect(missing_docs, reason = "the fields are the API's filters")]

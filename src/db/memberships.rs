@@ -1,7 +1,7 @@
 //! Memberships: what the fold over each customer's facts has come to.
 
 use super::schema::memberships;
-use super::{Error, Result, Tx, instant, maybe_instant, micros};
+use super::{Conn, Error, Result, Tx, instant, maybe_instant, micros};
 use crate::domain::Instant;
 use crate::domain::fact::{FactKey, FactKind};
 use crate::domain::id::{CustomerId, StoreId, TierCode};
@@ -241,6 +241,61 @@ pub fn update(tx: &mut Tx<'_>, row: &MembershipRow) -> Result<bool> {
     .set(row)
     .execute(tx.conn)?;
     Ok(updated == 1)
+}
+
+/// Stores many memberships, each if its sequence is still the one that was read.
+///
+/// On PostgreSQL this is one statement, since each of its own would be a round
+/// trip; SQLite has none to save.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn update_many(tx: &mut Tx<'_>, rows: &[MembershipRow]) -> Result<()> {
+    use diesel::query_dsl::methods::FilterDsl as _;
+    use diesel::upsert::excluded;
+    match tx.conn {
+        Conn::Sqlite(_) => {
+            for row in rows {
+                update(tx, row)?;
+            }
+        }
+        Conn::Postgres(conn) => {
+            diesel::insert_into(memberships::table)
+                .values(rows)
+                .on_conflict((memberships::store_id, memberships::customer_id))
+                .do_update()
+                .set((
+                    memberships::sequence.eq(excluded(memberships::sequence)),
+                    memberships::program_version.eq(excluded(memberships::program_version)),
+                    memberships::through_at.eq(excluded(memberships::through_at)),
+                    memberships::through_kind.eq(excluded(memberships::through_kind)),
+                    memberships::through_id.eq(excluded(memberships::through_id)),
+                    memberships::first_fact_at.eq(excluded(memberships::first_fact_at)),
+                    memberships::enrolled_at.eq(excluded(memberships::enrolled_at)),
+                    memberships::first_tier_at.eq(excluded(memberships::first_tier_at)),
+                    memberships::joined_at.eq(excluded(memberships::joined_at)),
+                    memberships::last_order_at.eq(excluded(memberships::last_order_at)),
+                    memberships::folded_tier.eq(excluded(memberships::folded_tier)),
+                    memberships::folded_tier_since.eq(excluded(memberships::folded_tier_since)),
+                    memberships::period_start.eq(excluded(memberships::period_start)),
+                    memberships::period_end.eq(excluded(memberships::period_end)),
+                    memberships::progress_amount.eq(excluded(memberships::progress_amount)),
+                    memberships::progress_orders.eq(excluded(memberships::progress_orders)),
+                    memberships::progress_points.eq(excluded(memberships::progress_points)),
+                    memberships::lifetime_amount.eq(excluded(memberships::lifetime_amount)),
+                    memberships::lifetime_orders.eq(excluded(memberships::lifetime_orders)),
+                    memberships::lifetime_points.eq(excluded(memberships::lifetime_points)),
+                    memberships::reached_top.eq(excluded(memberships::reached_top)),
+                    memberships::fell_at.eq(excluded(memberships::fell_at)),
+                    memberships::achievements.eq(excluded(memberships::achievements)),
+                    memberships::tier.eq(excluded(memberships::tier)),
+                    memberships::due_at.eq(excluded(memberships::due_at)),
+                ))
+                .filter((memberships::sequence + 1).eq(excluded(memberships::sequence)))
+                .execute(conn)?;
+        }
+    }
+    Ok(())
 }
 
 /// The next memberships by customer, after one where it is given.

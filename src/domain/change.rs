@@ -68,7 +68,7 @@ impl Reach {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// Amounts already stored are in the old currency.
-    #[error("the currency is fixed once the store has facts")]
+    #[error("the currency is fixed once the store has facts or amounts")]
     CurrencyFixed,
     /// Thresholds would change their meaning.
     #[error(
@@ -77,7 +77,7 @@ pub enum Refused {
     EntryMethodNeedsLadder,
     /// A threshold such as 12.50 is no count of orders.
     #[error(
-        "the threshold of tier {0} is no whole number: PUT /tiers with entry_method and new thresholds"
+        "the threshold of tier {0} does not fit the new unit: PUT /tiers with new thresholds first"
     )]
     ThresholdNotWhole(TierCode),
     /// Customers may hold it.
@@ -118,10 +118,17 @@ pub fn set_up(settings: Settings, now: Instant) -> Result<Program, Refused> {
     assemble(settings, vec![first], Vec::new())
 }
 
+/// What a store holds besides its program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Holdings {
+    /// Any order, refund or activity: without any, a change that holds from
+    /// now on amends the first revision.
+    pub facts: bool,
+    /// Any amount of money, a subscription's for one.
+    pub amounts: bool,
+}
+
 /// A program with new settings, and how far back that reaches.
-///
-/// `has_facts` is whether the store has facts: without any, a change that
-/// holds from now on amends the first revision.
 ///
 /// # Errors
 /// [`Refused`] says which rule of section 3.9 stands in the way.
@@ -130,15 +137,16 @@ pub fn apply(
     settings: Settings,
     from: EffectiveFrom,
     now: Instant,
-    has_facts: bool,
+    holdings: Holdings,
 ) -> Result<(Program, Reach), Refused> {
+    let has_facts = holdings.facts;
     let old = program.latest();
     let new = settings.rules.clone();
     new.check()?;
+    if (has_facts || holdings.amounts) && settings.currency != program.currency {
+        return Err(Refused::CurrencyFixed);
+    }
     if has_facts {
-        if settings.currency != program.currency {
-            return Err(Refused::CurrencyFixed);
-        }
         if let Some(left) = old.ladder.tiers().iter().find(|t| new.ladder.find(&t.code).is_none()) {
             return Err(Refused::TierLeaves(left.code.clone()));
         }
@@ -239,34 +247,42 @@ pub fn put_tier(ladder: &Ladder, tier: Tier, has_facts: bool) -> Result<Vec<Tier
     Ok(tiers)
 }
 
-/// The ladder under another entry method, which reads the same thresholds
-/// (500.00 spent becomes 500 points). Once a store has facts this is refused,
-/// because it would change what its thresholds mean.
+/// What the thresholds of a ladder are written in.
+pub type Unit = (EntryMethod, Currency);
+
+/// The ladder under another entry method or currency, which reads the same
+/// thresholds (500.00 spent becomes 500 points). Once a store has facts this
+/// is refused, because it would change what its thresholds mean.
 ///
 /// # Errors
 /// [`Refused`] where the store has facts, or a threshold is no whole number.
 pub fn convert_ladder(
     ladder: &Ladder,
-    currency: Currency,
-    from: EntryMethod,
-    to: EntryMethod,
+    from: Unit,
+    to: Unit,
     has_facts: bool,
 ) -> Result<Ladder, Refused> {
     if from == to || ladder.tiers().is_empty() {
         return Ok(ladder.clone());
     }
     if has_facts {
-        return Err(Refused::EntryMethodNeedsLadder);
+        let is_other_currency = from.1 != to.1;
+        return Err(if is_other_currency {
+            Refused::CurrencyFixed
+        } else {
+            Refused::EntryMethodNeedsLadder
+        });
     }
     let mut tiers = ladder.tiers().to_vec();
     for tier in &mut tiers {
         if let Some(threshold) = tier.threshold {
             let not_whole = || Refused::ThresholdNotWhole(tier.code.clone());
-            let text = threshold_text(threshold, from, currency);
-            let whole = text.split_once('.').map_or(text.as_str(), |(whole, fraction)| {
-                if fraction.bytes().all(|b| b == b'0') { whole } else { text.as_str() }
-            });
-            tier.threshold = Some(parse_threshold(whole, to, currency).ok_or_else(not_whole)?);
+            let text = threshold_text(threshold, from.0, from.1);
+            let shortest = match text.split_once('.') {
+                Some(_) => text.trim_end_matches('0').trim_end_matches('.'),
+                None => &text,
+            };
+            tier.threshold = Some(parse_threshold(shortest, to.0, to.1).ok_or_else(not_whole)?);
         }
     }
     // Reading the same numbers in another unit keeps their order.
@@ -324,6 +340,9 @@ mod tests {
     use crate::domain::period::ProgressReset;
     use crate::domain::program::TierRetention;
 
+    const NEW: Holdings = Holdings { facts: false, amounts: false };
+    const USED: Holdings = Holdings { facts: true, amounts: true };
+
     fn at(text: &str) -> Instant {
         text.parse().unwrap()
     }
@@ -360,8 +379,7 @@ mod tests {
     fn without_facts_a_change_amends_the_first_revision() {
         let program = set_up(settings(&[]), at("2024-01-01T00:00:00Z")).unwrap();
         let now = at("2024-02-01T00:00:00Z");
-        let (program, _) =
-            apply(&program, settings(&[100]), EffectiveFrom::Now, now, false).unwrap();
+        let (program, _) = apply(&program, settings(&[100]), EffectiveFrom::Now, now, NEW).unwrap();
         assert_eq!(effective(&program), ["2024-01-01"]);
         assert_eq!(program.latest().ladder.tiers().len(), 1);
     }
@@ -372,15 +390,15 @@ mod tests {
         let mut program = set_up(settings(&[100]), at("2024-01-01T00:00:00Z")).unwrap();
         for (day, threshold) in [("2024-03-01T00:00:00Z", 200), ("2024-05-01T00:00:00Z", 300)] {
             let from = EffectiveFrom::At(at(day));
-            (program, _) = apply(&program, settings(&[threshold]), from, now, true).unwrap();
+            (program, _) = apply(&program, settings(&[threshold]), from, now, USED).unwrap();
         }
         assert_eq!(effective(&program), ["2024-01-01", "2024-03-01", "2024-05-01"]);
         let from = EffectiveFrom::At(at("2024-04-01T00:00:00Z"));
-        let (changed, reach) = apply(&program, settings(&[400]), from, now, true).unwrap();
+        let (changed, reach) = apply(&program, settings(&[400]), from, now, USED).unwrap();
         assert_eq!(effective(&changed), ["2024-01-01", "2024-03-01", "2024-04-01"]);
         assert_eq!(reach.refold_from, Some(at("2024-04-01T00:00:00Z")));
         let (changed, reach) =
-            apply(&program, settings(&[400]), EffectiveFrom::Beginning, now, true).unwrap();
+            apply(&program, settings(&[400]), EffectiveFrom::Beginning, now, USED).unwrap();
         assert_eq!(effective(&changed), ["2024-01-01"]);
         assert_eq!(reach, Reach::ALL);
     }
@@ -390,7 +408,7 @@ mod tests {
         let now = at("2024-06-01T00:00:00Z");
         let program = set_up(settings(&[100, 200]), at("2024-01-01T00:00:00Z")).unwrap();
         let change =
-            |settings| apply(&program, settings, EffectiveFrom::Now, now, true).unwrap_err();
+            |settings| apply(&program, settings, EffectiveFrom::Now, now, USED).unwrap_err();
         assert!(
             matches!(change(settings(&[100])), Refused::TierLeaves(code) if code.as_str() == "t2")
         );
@@ -398,7 +416,7 @@ mod tests {
         assert_eq!(change(yen), Refused::CurrencyFixed);
         let in_future = EffectiveFrom::At(at("2024-06-01T00:00:01Z"));
         assert_eq!(
-            apply(&program, settings(&[100, 200]), in_future, now, true).unwrap_err(),
+            apply(&program, settings(&[100, 200]), in_future, now, USED).unwrap_err(),
             Refused::EffectiveFromInFuture
         );
     }
@@ -408,7 +426,7 @@ mod tests {
         let program = set_up(settings(&[100]), at("2024-01-01T00:00:00Z")).unwrap();
         let moved = Settings { start_date: "2024-02-01".parse().unwrap(), ..settings(&[100]) };
         let now = at("2024-06-01T00:00:00Z");
-        let (_, reach) = apply(&program, moved, EffectiveFrom::Now, now, true).unwrap();
+        let (_, reach) = apply(&program, moved, EffectiveFrom::Now, now, USED).unwrap();
         assert_eq!(reach, Reach::ALL);
     }
 
@@ -439,7 +457,7 @@ mod tests {
         let rules = settings(&[25_000, 50_050]).rules;
         let gbp = Currency::parse("GBP").unwrap();
         let to = |ladder: &Ladder, method| {
-            convert_ladder(ladder, gbp, EntryMethod::AmountSpent, method, false)
+            convert_ladder(ladder, (EntryMethod::AmountSpent, gbp), (method, gbp), false)
         };
         assert!(matches!(
             to(&rules.ladder, EntryMethod::PointsEarned),
@@ -451,9 +469,8 @@ mod tests {
         assert_eq!(
             convert_ladder(
                 &points,
-                gbp,
-                EntryMethod::PointsEarned,
-                EntryMethod::AmountSpent,
+                (EntryMethod::PointsEarned, gbp),
+                (EntryMethod::AmountSpent, gbp),
                 false
             )
             .unwrap(),

@@ -5,9 +5,9 @@ use super::{Error, IfMatch, Refusal, Result};
 use crate::db::audit::{self, Actor};
 use crate::db::programs::{self, Hold, Pending, ProgramRecord};
 use crate::db::recalculations::{self, FAILED, RUNNING, RecalculationRow};
-use crate::db::{Tx, memberships, micros, orders};
+use crate::db::{Tx, customers, memberships, micros, orders};
 use crate::domain::Instant;
-use crate::domain::change::{self, EffectiveFrom, Reach, Refused, Settings};
+use crate::domain::change::{self, EffectiveFrom, Holdings, Reach, Refused, Settings};
 use crate::domain::id::StoreId;
 use crate::domain::program::Program;
 use std::sync::Arc;
@@ -73,7 +73,11 @@ pub fn change_settings<E: From<Error>>(
 ) -> std::result::Result<Changed, E> {
     let now = context.now;
     let record = programs::find(tx, &context.store, Hold::Update).map_err(Error::from)?;
-    let has_facts = orders::has_facts(tx, &context.store).map_err(Error::from)?;
+    let holdings = Holdings {
+        facts: orders::has_facts(tx, &context.store).map_err(Error::from)?,
+        amounts: customers::has_amounts(tx, &context.store).map_err(Error::from)?,
+    };
+    let has_facts = holdings.facts;
     let Some(record) = record else {
         if_match.check(None).map_err(Error::from)?;
         let settings = wish(&Current { program: None, has_facts })?;
@@ -86,7 +90,7 @@ pub fn change_settings<E: From<Error>>(
     };
     if_match.check(Some(record.version)).map_err(Error::from)?;
     let settings = wish(&Current { program: Some(&record.program), has_facts })?;
-    let changed = change::apply(&record.program, settings, options.effective_from, now, has_facts)
+    let changed = change::apply(&record.program, settings, options.effective_from, now, holdings)
         .map_err(Error::from)?;
     Ok(carry_out(tx, context, options, &record, changed)?)
 }

@@ -203,9 +203,7 @@ fn store_batch(tx: &mut Tx<'_>, folded: Folded, lease: i64) -> Result<Option<Rec
         return Ok(None);
     }
     if !next.is_dry_run {
-        for row in &rows {
-            memberships::update(tx, row)?;
-        }
+        memberships::update_many(tx, &rows)?;
         let is_ours =
             program.pending.as_ref().is_some_and(|p| p.recalculation_id == next.recalculation_id);
         if next.state == COMPLETED && is_ours {

@@ -15,7 +15,9 @@ mod support;
 
 mod architecture;
 mod command_line;
+mod contract;
 mod real_year;
 mod routes;
+mod scenarios;
 mod seeds;
 mod storage;
