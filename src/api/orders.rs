@@ -25,8 +25,8 @@ use validator::{Validate, ValidationError};
 /// An order as the shop states it.
 #[derive(Debug, Clone, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
-#[validate(schema(function = "amount_rules", skip_on_field_errors = false))]
-#[validate(schema(function = "completion_rules", skip_on_field_errors = false))]
+#[validate(schema(function = "amount_rules"))]
+#[validate(schema(function = "completion_rules"))]
 pub struct OrderIn {
     /// Whose order it is; never changes. A customer seen for the first time is created.
     #[schema(pattern = "^[A-Za-z0-9._:-]{1,64}$", examples("c1"))]

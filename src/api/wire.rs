@@ -110,7 +110,7 @@ pub struct NextTierOut {
     /// What is missing, in the same unit; never below zero.
     #[schema(examples("500.00"))]
     pub remaining: String,
-    /// Whether the next order that counts lifts, however small it is.
+    /// Whether the next order that raises the progress lifts, however little it does.
     #[schema(examples(false))]
     pub next_order_lifts: bool,
 }

@@ -260,6 +260,8 @@ pub fn update_many(tx: &mut Tx<'_>, rows: &[MembershipRow]) -> Result<()> {
             }
         }
         Conn::Postgres(conn) => {
+            #[expect(clippy::arithmetic_side_effects, reason = "the database adds")]
+            let was_read = (memberships::sequence + 1).eq(excluded(memberships::sequence));
             diesel::insert_into(memberships::table)
                 .values(rows)
                 .on_conflict((memberships::store_id, memberships::customer_id))
@@ -291,7 +293,7 @@ pub fn update_many(tx: &mut Tx<'_>, rows: &[MembershipRow]) -> Result<()> {
                     memberships::tier.eq(excluded(memberships::tier)),
                     memberships::due_at.eq(excluded(memberships::due_at)),
                 ))
-                .filter((memberships::sequence + 1).eq(excluded(memberships::sequence)))
+                .filter(was_read)
                 .execute(conn)?;
         }
     }

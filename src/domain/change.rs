@@ -146,10 +146,9 @@ pub fn apply(
     if (has_facts || holdings.amounts) && settings.currency != program.currency {
         return Err(Refused::CurrencyFixed);
     }
-    if has_facts {
-        if let Some(left) = old.ladder.tiers().iter().find(|t| new.ladder.find(&t.code).is_none()) {
-            return Err(Refused::TierLeaves(left.code.clone()));
-        }
+    let left = old.ladder.tiers().iter().find(|tier| new.ladder.find(&tier.code).is_none());
+    if let Some(left) = left.filter(|_| has_facts) {
+        return Err(Refused::TierLeaves(left.code.clone()));
     }
     let from_at = effective_instant(program, from, now)?;
     let moves_start =
@@ -192,6 +191,8 @@ pub fn pause(
     now: Instant,
 ) -> Result<(Program, Reach), Refused> {
     let from = effective_instant(program, from, now)?;
+    // What time has brought since an earlier instant was brought for nothing.
+    let everyone = from < now;
     let mut pauses = program.pauses().to_vec();
     match pauses.last_mut() {
         Some(Pause { until: None, .. }) => return Err(Refused::AlreadyPaused),
@@ -203,7 +204,7 @@ pub fn pause(
         _ => pauses.push(Pause { from, until: None }),
     }
     let program = assemble(Settings::of(program), program.revisions().to_vec(), pauses)?;
-    Ok((program, Reach { refold_from: Some(from), everyone: false }))
+    Ok((program, Reach { refold_from: Some(from), everyone }))
 }
 
 /// A program that goes on from an instant on.

@@ -50,15 +50,22 @@ pub fn membership_at(
     let joining = customer.joining()?;
     let through = stored.state.at;
     let is_enough = through <= Some(at) && !program.is_stale(stored.program_version, through);
-    let state = if is_enough {
-        stored.state.clone()
+    let (state, achievements) = if is_enough {
+        (stored.state.clone(), stored.achievements.clone())
     } else {
         let id = CustomerId::parse(&customer.customer_id)
             .map_err(|_| crate::db::Error::Corrupt(customer.customer_id.clone()))?;
         let history = orders::history(tx, store, &id)?;
-        Fold::of(&program.program, joining, &history, Some(at))?.into_parts().0
+        let fold = Fold::of(&program.program, joining, &history, Some(at))?;
+        let (state, steps) = fold.into_parts();
+        let mut achievements = stored.achievements.clone();
+        if program.is_stale(stored.program_version, through) && program.drops_achievements() {
+            achievements = Achievements::default();
+            achievements.record(&program.program, &state, &steps);
+        }
+        (state, achievements)
     };
-    Ok(Membership::at(&program.program, joining, state, &stored.achievements, at))
+    Ok(Membership::at(&program.program, joining, state, &achievements, at))
 }
 
 /// A customer's membership, by the program that it is told with.
@@ -119,7 +126,9 @@ pub fn explain(
     }
     fold.advance(at);
     add_time_lines(&mut lines, &mut fold);
-    Ok((program, stored.achievements, lines))
+    let mut achievements = stored.achievements;
+    achievements.0.retain(|achievement| achievement.reached_at <= at);
+    Ok((program, achievements, lines))
 }
 
 /// What time alone brought since the last line, a line for each step.

@@ -138,16 +138,15 @@ fn fold_batch(tx: &mut Tx<'_>, job: RecalculationRow) -> Result<Folded> {
             }
             Err(error) => return Err(error),
         };
-        if folded
-            == (MembershipRow {
-                sequence: folded.sequence,
-                program_version: folded.program_version,
-                ..row.clone()
-            })
-        {
+        // The row as it would be had nothing changed but the bookkeeping.
+        let MembershipRow { sequence, program_version, due_at, .. } = folded;
+        let same = MembershipRow { sequence, program_version, ..row.clone() };
+        if folded == same {
             continue;
         }
-        next.customers_changed = next.customers_changed.saturating_add(1);
+        if folded != (MembershipRow { due_at, ..same }) {
+            next.customers_changed = next.customers_changed.saturating_add(1);
+        }
         let rank = |tier: &Option<String>| {
             let code = tier.as_deref().and_then(|code| TierCode::parse(code).ok());
             program.program.latest().ladder.rank(code.as_ref())

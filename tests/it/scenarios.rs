@@ -651,7 +651,7 @@ on_both! {
 
         // Resumed before the year's end, so that the year did end.
         let resume = format!("/v1/program/resume?effective_from={}", at("12-01"));
-        assert_eq!(outcome(&settled(app, app.admin().post_empty(&resume))), json!(["completed", 3, 3, 0, 2]));
+        assert_eq!(outcome(&settled(app, app.admin().post_empty(&resume))), json!(["completed", 3, 2, 0, 2]));
         expect_listed(app, "bronze", &["c1", "c3"]);
         expect_listed(app, "silver", &[]);
         expect_listed(app, "gold", &["c2"]);
@@ -669,5 +669,51 @@ on_both! {
         expect_listed(app, "bronze", &[]);
         expect_listed(app, "bronze", &["c1"]);
         assert_eq!(tier(&app.membership("c1")), "bronze");
+    }
+}
+
+on_both! {
+    fn a_period_that_two_pauses_keep_open_ends_after_the_second(app) {
+        app.set_up(json!({"progress_reset": {"kind": "calendar_year"}}));
+        app.set_tiers(&[("bronze", "0"), ("silver", "500.00")]);
+        for (verb, at) in [
+            ("pause", "2022-12-01"), ("resume", "2023-02-01"),
+            ("pause", "2023-12-01"), ("resume", "2024-02-01"),
+        ] {
+            let path = format!("/v1/program/{verb}?effective_from={at}T00:00:00Z");
+            app.admin().post_empty(&path).expect(200);
+        }
+        app.order("o1", "c1", "2022-06-01T10:00:00Z", "300.00").expect(201);
+        let before = app.membership_at("c1", "2022-07-01T00:00:00Z");
+        assert_eq!(before["period"]["end"], "2025-01-01T00:00:00Z");
+        let after = app.membership_at("c1", "2024-12-31T23:59:59Z");
+        assert_eq!(after["progress"]["amount_spent"], "300.00");
+    }
+
+    fn a_pause_from_an_earlier_instant_undoes_what_time_had_brought(app) {
+        app.set_up(json!({
+            "progress_reset": {"kind": "calendar_year"}, "tier_retention": "reset_each_period",
+        }));
+        app.set_tiers(&[("bronze", "0"), ("silver", "500.00"), ("gold", "1000.00")]);
+        app.order("o1", "c1", "2025-07-01T10:00:00Z", "500.00").expect(201);
+        app.storefront().put("/v1/customers/c2", &json!({"joined_at": "2025-12-01T00:00:00Z"})).expect(201);
+        assert_eq!(tier(&app.membership("c1")), "bronze");
+        app.admin().post_empty("/v1/program/pause?effective_from=2025-11-01T00:00:00Z").expect(200);
+        let list = app.support().get("/v1/customers").expect(200).body;
+        assert_eq!(list["recalculating"], false);
+        let tiers = [&list["customers"][0]["tier"], &list["customers"][1]["tier"]];
+        assert_eq!(tiers, [&json!("silver"), &json!(null)]);
+        assert_eq!(tier(&app.membership("c1")), "silver");
+        assert_eq!(tier(&app.membership("c2")), "none");
+    }
+
+    fn no_order_lifts_where_orders_earn_no_points(app) {
+        app.set_up(json!({"entry_method": "points_earned", "points_per_unit": "0"}));
+        app.set_tiers(&[("bronze", "0"), ("silver", "500")]);
+        app.points("p1", "c1", "2025-07-01T10:00:00Z", 300).expect(201);
+        app.set_tiers(&[("bronze", "0"), ("silver", "250")]);
+        assert_eq!(app.membership("c1")["next_tier"]["next_order_lifts"], false);
+        app.admin().patch("/v1/program", &json!({"points_per_unit": "1"})).expect(200);
+        assert_eq!(app.membership("c1")["next_tier"]["next_order_lifts"], true);
     }
 }

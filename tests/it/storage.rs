@@ -87,6 +87,16 @@ on_both! {
         assert_eq!(app.membership("c1")["lifetime"]["amount_spent"], "251.00");
     }
 
+    fn nothing_changes_the_program_while_a_recalculation_runs(app) {
+        app.set_up(json!({}));
+        app.set_tiers(&[("silver", "250.00")]);
+        let admin = app.admin();
+        admin.post_empty("/v1/program/pause").expect(200);
+        begin_recalculation(app, i64::MAX);
+        admin.delete("/v1/tiers/silver").expect_problem(409, "recalculation_running");
+        admin.post_empty("/v1/program/resume").expect_problem(409, "recalculation_running");
+    }
+
     fn a_recalculation_whose_instance_died_is_taken_up_again(app) {
         app.set_up(json!({}));
         app.set_tiers(&[("silver", "250.00")]);

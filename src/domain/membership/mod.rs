@@ -320,14 +320,13 @@ impl<'a> Fold<'a> {
     /// boundary that a pause keeps from resetting anything gives way to the
     /// first one after the resumption.
     pub fn period_end(&self) -> Option<Instant> {
-        let end = self.state.period?.end?;
-        match self.program.pauses().iter().find(|pause| pause.covers(end)) {
-            None => Some(end),
-            Some(pause) => {
-                let resumed = pause.until?;
-                self.next_boundary(self.program.rules_at(resumed), resumed)
-            }
+        let mut end = self.state.period?.end?;
+        // Pauses follow one another, so each gives way to a later end.
+        while let Some(pause) = self.program.pauses().iter().find(|pause| pause.covers(end)) {
+            let resumed = pause.until?;
+            end = self.next_boundary(self.program.rules_at(resumed), resumed)?;
         }
+        Some(end)
     }
 
     /// The open period's end, unless a pause keeps it from resetting anything.

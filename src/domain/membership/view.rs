@@ -40,8 +40,8 @@ pub struct NextTier {
     pub threshold: i64,
     /// What is missing, never below zero.
     pub remaining: i64,
-    /// Whether the next order that counts lifts, however small it is: a
-    /// threshold lowered below the progress waits for the next fact.
+    /// Whether the next order that raises the progress lifts, however little
+    /// it does: a threshold lowered below the progress waits for one.
     pub next_order_lifts: bool,
 }
 
@@ -65,8 +65,11 @@ impl Membership {
         let next_tier = rules.ladder.next_above(rank).and_then(|tier| {
             let threshold = tier.threshold?;
             let remaining = threshold.saturating_sub(progress).max(0);
-            let enough = i64::from(rules.entry_method == EntryMethod::OrdersPlaced);
-            let next_order_lifts = remaining <= enough;
+            let next_order_lifts = match rules.entry_method {
+                EntryMethod::AmountSpent => remaining == 0,
+                EntryMethod::OrdersPlaced => remaining <= 1,
+                EntryMethod::PointsEarned => remaining == 0 && !rules.points_per_unit.is_zero(),
+            };
             Some(NextTier { tier: tier.clone(), threshold, remaining, next_order_lifts })
         });
         let find = |Held { code, since }: Held| {

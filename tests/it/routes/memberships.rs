@@ -92,6 +92,10 @@ on_both! {
         let body = json!({"reason": "to see"});
         let answer = client.post(&format!("{membership}/recalculation"), &body);
         answer.expect_problem(409, "figure_overflow");
+        let (storefront, name) = (app.storefront(), json!({"name": "Ada Byron"}));
+        storefront.put("/v1/customers/c1", &name).expect_problem(409, "figure_overflow");
+        storefront.patch("/v1/customers/c1", &name).expect_problem(409, "figure_overflow");
+        app.refund("r1", "o1", NOON, "1.00").expect_problem(409, "figure_overflow");
         // Others are told by the new rate all the same.
         assert_eq!(app.membership("c2")["lifetime"]["points_earned"], 10_000_000);
         // The next change takes it up again.
