@@ -4,16 +4,14 @@ use super::auth::{Allowed, ReadLists, ReadOne, WriteActivities};
 use super::extract::{Id, IfMatchHeader, Json, NoQuery, Query, etag};
 use super::orders::put_status;
 use super::problem::{ANY_TOKEN, ApiError, ApiResult, BODY, Code, Fault, TOKEN, problems};
-use super::refunds::PageQuery;
-use super::wire::{self, At, LIMIT_DEFAULT, MembershipChangeOut, MembershipOut};
+use super::read_of_store;
+use super::wire::{self, At, MembershipChangeOut, MembershipOut, PageQuery};
 use crate::db::activities::{self, ActivityRow};
 use crate::db::page::Seek;
-use crate::db::programs::Hold;
 use crate::db::{Db, customers, instant, maybe_instant};
 use crate::domain::id::{ActivityId, CustomerId};
+use crate::workflow::Refusal;
 use crate::workflow::facts::{self, Points};
-use crate::workflow::memberships::program_of;
-use crate::workflow::{self, Refusal};
 use actix_web::{HttpResponse, get, put, web};
 
 use serde::{Deserialize, Serialize};
@@ -189,14 +187,10 @@ pub async fn get_activity(
     _: NoQuery,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
-    let store = allowed.caller.store;
-    let row = db
-        .read(move |tx| {
-            program_of(tx, &store, Hold::Read)?;
-            let row = activities::find(tx, &store, &id.0)?.ok_or(Refusal::NotFound("activity"))?;
-            Ok::<_, workflow::Error>(row)
-        })
-        .await?;
+    let (_, row) = read_of_store(&db, allowed.caller.store, move |tx, store, _| {
+        Ok(activities::find(tx, store, &id.0)?.ok_or(Refusal::NotFound("activity"))?)
+    })
+    .await?;
     Ok(HttpResponse::Ok().insert_header(etag(row.version)).json(ActivityOut::try_from(&row)?))
 }
 
@@ -232,22 +226,12 @@ pub async fn list_customer_activities(
     query: Query<PageQuery>,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
-    let store = allowed.caller.store;
-    let limit = query.0.limit.unwrap_or(LIMIT_DEFAULT);
-    let after: Option<Seek> = query.0.cursor.as_deref().and_then(wire::parse_cursor);
-    let rows = db
-        .read(move |tx| {
-            program_of(tx, &store, Hold::Read)?;
-            customers::find(tx, &store, &id.0)?.ok_or(Refusal::NotFound("customer"))?;
-            Ok::<_, workflow::Error>(activities::list(
-                tx,
-                &store,
-                &id.0,
-                after.as_ref(),
-                limit.saturating_add(1),
-            )?)
-        })
-        .await?;
+    let (limit, after) = (query.0.limit(), query.0.after());
+    let (_, rows) = read_of_store(&db, allowed.caller.store, move |tx, store, _| {
+        customers::find(tx, store, &id.0)?.ok_or(Refusal::NotFound("customer"))?;
+        Ok(activities::list(tx, store, &id.0, after.as_ref(), limit.saturating_add(1))?)
+    })
+    .await?;
     let (rows, next_cursor) =
         wire::page(rows, limit, |row| Seek::number(row.occurred_at, row.activity_id.clone()));
     let activities = rows.iter().map(ActivityOut::try_from).collect::<ApiResult<_>>()?;

@@ -4,6 +4,7 @@ use super::auth::{Allowed, EraseCustomers, ReadLists, ReadOne, WriteFacts};
 use super::extract::{Id, IfMatchHeader, Json, NoQuery, Patch, Query, etag, rule};
 use super::orders::put_status;
 use super::problem::{ANY_TOKEN, ApiError, ApiResult, BODY, Code, TOKEN, problems};
+use super::read_of_store;
 use super::wire::{self, At, LIMIT_DEFAULT};
 use crate::db::customers::{self, CustomerRow, Filter, Listed, Sort};
 use crate::db::memberships::{NEVER, is_any_due};
@@ -368,14 +369,11 @@ pub async fn get_customer(
     _: NoQuery,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
-    let store = allowed.caller.store;
-    let (row, currency) = db
-        .read(move |tx| {
-            let program = program_of(tx, &store, Hold::Read)?;
-            let row = customers::find(tx, &store, &id.0)?.ok_or(Refusal::NotFound("customer"))?;
-            Ok::<_, workflow::Error>((row, program.program.currency))
-        })
-        .await?;
+    let (record, row) = read_of_store(&db, allowed.caller.store, move |tx, store, _| {
+        Ok(customers::find(tx, store, &id.0)?.ok_or(Refusal::NotFound("customer"))?)
+    })
+    .await?;
+    let currency = record.program.currency;
     Ok(HttpResponse::Ok().insert_header(etag(row.version)).json(CustomerOut::new(&row, currency)?))
 }
 

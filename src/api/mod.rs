@@ -2,24 +2,33 @@
 
 pub mod activities;
 pub mod auth;
+pub mod changes;
 pub mod customers;
 pub mod extract;
 pub mod facts;
 pub mod health;
 pub mod memberships;
 pub mod orders;
+pub mod pauses;
 pub mod problem;
 pub mod program;
+pub mod recalculations;
 pub mod refunds;
+pub mod revisions;
 pub mod tiers;
 pub mod wire;
 
+use crate::db::programs::{Hold, ProgramRecord};
+use crate::db::{Db, Tx};
+use crate::domain::id::StoreId;
+use crate::workflow;
+use crate::workflow::memberships::program_of;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
-use problem::{ApiError, Code};
+use problem::{ApiError, ApiResult, Code};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
@@ -68,10 +77,10 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(facts::post_facts)
         .service(program::patch_program)
         .service(program::get_program)
-        .service(program::list_program_revisions)
-        .service(program::pause_program)
-        .service(program::resume_program)
-        .service(program::get_recalculation)
+        .service(revisions::list_program_revisions)
+        .service(pauses::pause_program)
+        .service(pauses::resume_program)
+        .service(recalculations::get_recalculation)
         .service(tiers::list_tiers)
         .service(tiers::put_tiers)
         .service(tiers::get_tier)
@@ -82,6 +91,23 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(memberships::recalculate_membership)
         .service(health::get_health)
         .service(health::get_readiness);
+}
+
+/// Reads something of a store that is set up, and its program, from one snapshot.
+///
+/// # Errors
+/// `store_not_set_up`, or what the closure answers.
+pub async fn read_of_store<T: Send + 'static>(
+    db: &Db,
+    store: StoreId,
+    job: impl FnOnce(&mut Tx<'_>, &StoreId, &ProgramRecord) -> workflow::Result<T> + Send + 'static,
+) -> ApiResult<(Arc<ProgramRecord>, T)> {
+    let read = db.read(move |tx| {
+        let record = program_of(tx, &store, Hold::Read)?;
+        let found = job(tx, &store, &record)?;
+        Ok::<_, workflow::Error>((record, found))
+    });
+    Ok(read.await?)
 }
 
 /// The OpenAPI document of what is served.

@@ -3,18 +3,17 @@
 use super::auth::{Allowed, ReadLists, ReadOne, WriteFacts};
 use super::extract::{Id, IfMatchHeader, Json, NoQuery, Query, etag, rule};
 use super::problem::{ANY_TOKEN, ApiError, ApiResult, BODY, Code, Fault, TOKEN, problems};
+use super::read_of_store;
 use super::wire::{self, At, LIMIT_DEFAULT, MembershipChangeOut, MembershipOut};
 use crate::db::orders::{self, Filter, OrderRow};
 use crate::db::page::Seek;
-use crate::db::programs::Hold;
-use crate::db::{Db, instant, maybe_instant};
+use crate::db::{Db, customers, instant, maybe_instant};
 use crate::domain::fact::OrderStatus;
 use crate::domain::id::{CustomerId, OrderId};
 use crate::domain::money::{Amount, Currency, parse_amount};
 use crate::domain::words::word;
+use crate::workflow::Refusal;
 use crate::workflow::facts::{self, Order, Stored};
-use crate::workflow::memberships::program_of;
-use crate::workflow::{self, Refusal};
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, put, web};
 
@@ -265,14 +264,11 @@ pub async fn get_order(
     _: NoQuery,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
-    let store = allowed.caller.store;
-    let (row, currency) = db
-        .read(move |tx| {
-            let program = program_of(tx, &store, Hold::Read)?;
-            let row = orders::find(tx, &store, &id.0)?.ok_or(Refusal::NotFound("order"))?;
-            Ok::<_, workflow::Error>((row, program.program.currency))
-        })
-        .await?;
+    let (record, row) = read_of_store(&db, allowed.caller.store, move |tx, store, _| {
+        Ok(orders::find(tx, store, &id.0)?.ok_or(Refusal::NotFound("order"))?)
+    })
+    .await?;
+    let currency = record.program.currency;
     Ok(HttpResponse::Ok().insert_header(etag(row.version)).json(OrderOut::new(&row, currency)?))
 }
 
@@ -327,17 +323,14 @@ pub async fn page_of_orders(
         placed_from: query.placed_from.map(|at| at.0),
         placed_before: query.placed_before.map(|at| at.0),
     };
-    let (rows, currency) = db
-        .read(move |tx| {
-            let program = program_of(tx, &store, Hold::Read)?;
-            if let Some(customer) = &filter.customer {
-                crate::db::customers::find(tx, &store, customer)?
-                    .ok_or(Refusal::NotFound("customer"))?;
-            }
-            let rows = orders::list(tx, &store, &filter, after.as_ref(), limit.saturating_add(1))?;
-            Ok::<_, workflow::Error>((rows, program.program.currency))
-        })
-        .await?;
+    let (record, rows) = read_of_store(db, store, move |tx, store, _| {
+        if let Some(customer) = &filter.customer {
+            customers::find(tx, store, customer)?.ok_or(Refusal::NotFound("customer"))?;
+        }
+        Ok(orders::list(tx, store, &filter, after.as_ref(), limit.saturating_add(1))?)
+    })
+    .await?;
+    let currency = record.program.currency;
     let (rows, next_cursor) =
         wire::page(rows, limit, |row| Seek::number(row.placed_at, row.order_id.clone()));
     let orders = rows.iter().map(|row| OrderOut::new(row, currency)).collect::<ApiResult<_>>()?;

@@ -1,39 +1,30 @@
-//! The program: its settings, revisions, pauses and recalculations.
+//! The program's settings.
 
-use super::auth::{Allowed, Caller, ReadOne, WriteProgram};
-use super::extract::{Id, IfMatchHeader, NoQuery, Patch, Query, etag, rule};
+use super::auth::{Allowed, ReadOne, WriteProgram};
+use super::changes::{ChangeQuery, context, follow_up, version_after};
+use super::extract::{IfMatchHeader, NoQuery, Patch, Query, etag, rule};
 use super::problem::{ANY_TOKEN, ApiError, ApiResult, BODY, Code, TOKEN, problems};
-use super::refunds::PageQuery;
-use super::tiers::TierOut;
-use super::wire::{self, At, LIMIT_DEFAULT};
-use crate::db::page::Seek;
-use crate::db::programs::{self, Hold, ProgramRecord, RevisionRecord};
-use crate::db::recalculations::{self, RecalculationRow};
-use crate::db::{Db, Tx, instant, maybe_instant};
+use super::read_of_store;
+use super::recalculations::RecalculationOut;
+use super::wire::At;
+use crate::db::recalculations;
+use crate::db::{Db, Tx};
 use crate::domain::Instant;
-use crate::domain::change::{EffectiveFrom, Settings, convert_ladder, pause, resume};
+use crate::domain::change::{Settings, convert_ladder};
 use crate::domain::money::Currency;
 use crate::domain::period::{Anchor, MONTHS_MAX, ProgressReset};
 use crate::domain::program::{EntryMethod, Program, Rules, TierRetention};
 use crate::domain::tier::Ladder;
 use crate::domain::words::word;
-use crate::workflow::memberships::program_of;
-use crate::workflow::programs::{
-    Changed, Context, Current, Options, Switch, change_pauses, change_settings,
-};
-use crate::workflow::{self, Refusal, recalculation};
-use actix_web::{HttpResponse, get, patch, post, web};
-use chrono::{DateTime, NaiveDate, SubsecRound};
+use crate::workflow::programs::{Current, change_settings};
+use crate::workflow::{self, Refusal};
+use actix_web::{HttpResponse, get, patch, web};
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::time::Duration;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use validator::{Validate, ValidationError};
-
-/// How long a request works on the recalculation that it made necessary before
-/// it leaves the rest to the background.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The program's settings. Every field may be left out; null restores its default.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema, Validate)]
@@ -332,7 +323,8 @@ impl From<&Rules> for RulesOut {
 }
 
 impl ProgramOut {
-    fn new(program: &Program, recalculation: Option<RecalculationOut>) -> Self {
+    /// A program on the wire.
+    pub fn new(program: &Program, recalculation: Option<RecalculationOut>) -> Self {
         Self {
             name: program.name.clone(),
             currency: program.currency.code().to_owned(),
@@ -362,158 +354,6 @@ fn to_input(program: &Program) -> serde_json::Value {
         "grace_days": program.grace_days,
     })
 }
-
-/// A recalculation of everyone.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct RecalculationOut {
-    /// The recalculation's identifier.
-    #[schema(examples("0190a0c8-7e4e-7c3b-9d2f-0a1b2c3d4e5f"))]
-    pub recalculation_id: String,
-    /// `running`, `completed` or `failed`.
-    #[schema(examples("completed"))]
-    pub state: String,
-    /// Why it failed.
-    #[schema(required)]
-    pub failure: Option<String>,
-    /// Whether it only says what it would do.
-    #[schema(examples(false))]
-    pub dry_run: bool,
-    /// Whether it drops achievements that the facts don't bear out.
-    #[schema(examples(false))]
-    pub allow_downgrades: bool,
-    /// When it began.
-    pub started_at: At,
-    /// When it ended; null while it runs.
-    #[schema(required)]
-    pub finished_at: Option<At>,
-    /// How many customers there were when it began.
-    #[schema(examples(200))]
-    pub customers_total: i64,
-    /// How many customers it has come to.
-    #[schema(examples(200))]
-    pub customers_done: i64,
-    /// How many of those it changed, or would change.
-    #[schema(examples(12))]
-    pub customers_changed: i64,
-    /// How many of those now hold a higher tier, or would.
-    #[schema(examples(3))]
-    pub customers_upgraded: i64,
-    /// How many of those now hold a lower tier, or would.
-    #[schema(examples(0))]
-    pub customers_downgraded: i64,
-}
-
-impl TryFrom<RecalculationRow> for RecalculationOut {
-    type Error = ApiError;
-
-    fn try_from(row: RecalculationRow) -> ApiResult<Self> {
-        Ok(Self {
-            recalculation_id: row.recalculation_id,
-            state: row.state,
-            failure: row.failure,
-            dry_run: row.is_dry_run,
-            allow_downgrades: row.allow_downgrades,
-            started_at: At(instant(row.started_at)?),
-            finished_at: maybe_instant(row.finished_at)?.map(At),
-            customers_total: row.customers_total,
-            customers_done: row.customers_done,
-            customers_changed: row.customers_changed,
-            customers_upgraded: row.customers_upgraded,
-            customers_downgraded: row.customers_downgraded,
-        })
-    }
-}
-
-/// How a change to the program or its tiers is to be made.
-#[derive(Debug, Deserialize, IntoParams, Validate)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct ChangeQuery {
-    /// From when on it holds: an instant that is not in the future, or
-    /// `beginning`. Now by default, which leaves the past as it was judged;
-    /// with an earlier instant, everyone is recalculated from there.
-    #[validate(custom(function = "is_effective_from"))]
-    #[param(format = "effective-from", max_length = 40, example = "beginning")]
-    effective_from: Option<String>,
-    /// Recalculate everyone, and drop achievements that the facts don't bear
-    /// out: the only way in which a permanent tier is lost.
-    allow_downgrades: Option<bool>,
-    /// Only say what it would do: nothing is changed.
-    dry_run: Option<bool>,
-}
-
-fn parse_effective_from(text: &str) -> Option<EffectiveFrom> {
-    if text == "beginning" {
-        return Some(EffectiveFrom::Beginning);
-    }
-    let at = DateTime::parse_from_rfc3339(text).ok()?;
-    Some(EffectiveFrom::At(at.to_utc().trunc_subsecs(6)))
-}
-
-fn is_effective_from(text: &str) -> Result<(), ValidationError> {
-    let error = || {
-        let message =
-            "must be \"beginning\" or an RFC 3339 instant such as \"2024-06-01T10:00:00Z\"";
-        ValidationError::new("effective_from").with_message(message.into())
-    };
-    parse_effective_from(text).map(|_| ()).ok_or_else(error)
-}
-
-impl ChangeQuery {
-    /// The options that these parameters state.
-    pub fn options(&self) -> Options {
-        let from = self.effective_from.as_deref().and_then(parse_effective_from);
-        Options {
-            effective_from: from.unwrap_or(EffectiveFrom::Now),
-            allow_downgrades: self.allow_downgrades.unwrap_or(false),
-            dry_run: self.dry_run.unwrap_or(false),
-        }
-    }
-}
-
-/// Who changes the program, and what the audit log calls that.
-pub fn context(caller: &Caller, action: &'static str) -> Context {
-    Context { store: caller.store.clone(), actor: caller.actor(), action, now: wire::now() }
-}
-
-/// Works on the recalculation that a change made necessary, for a while.
-///
-/// # Errors
-/// `unavailable` or `internal` from the database.
-pub async fn follow_up(
-    db: &Db,
-    changed: Changed,
-) -> ApiResult<(std::sync::Arc<ProgramRecord>, Option<RecalculationOut>)> {
-    let recalculation = match changed.recalculation {
-        None => None,
-        Some(row) => {
-            Some(RecalculationOut::try_from(recalculation::drive(db, row, PATIENCE).await?)?)
-        }
-    };
-    Ok((changed.record, recalculation))
-}
-
-/// The version to name in an `ETag` after a change: the one that a finished
-/// recalculation left behind.
-pub async fn version_after(db: &Db, store: &crate::domain::id::StoreId) -> ApiResult<i64> {
-    let store = store.clone();
-    let version = db
-        .read(move |tx| Ok::<_, workflow::Error>(program_of(tx, &store, Hold::Read)?.version))
-        .await;
-    match version {
-        // A dry run of the first settings sets nothing up.
-        Err(workflow::Error::Refused(Refusal::StoreNotSetUp)) => Ok(0),
-        version => Ok(version?),
-    }
-}
-
-/// What a change of settings can be refused for.
-pub const CHANGE: &[Code] = &[
-    Code::StoreNotSetUp,
-    Code::EffectiveFromInFuture,
-    Code::RecalculationRunning,
-    Code::PreconditionFailed,
-];
 
 problems!(PatchProgramProblems: TOKEN, BODY, &[
     Code::CurrencyMissing, Code::CurrencyFixed, Code::EntryMethodNeedsLadder,
@@ -593,189 +433,15 @@ pub async fn get_program(
     _: NoQuery,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
-    let store = allowed.caller.store;
-    let (record, running) = db
-        .read(move |tx| {
-            let record = program_of(tx, &store, Hold::Read)?;
-            let running = match &record.pending {
-                Some(pending) => recalculations::find(tx, &store, &pending.recalculation_id)?,
-                None => None,
-            };
-            Ok::<_, workflow::Error>((record, running))
+    let (record, running) = read_of_store(&db, allowed.caller.store, |tx, store, record| {
+        Ok(match &record.pending {
+            Some(pending) => recalculations::find(tx, store, &pending.recalculation_id)?,
+            None => None,
         })
-        .await?;
+    })
+    .await?;
     let recalculation = running.map(RecalculationOut::try_from).transpose()?;
     Ok(HttpResponse::Ok()
         .insert_header(etag(record.version))
         .json(ProgramOut::new(&record.program, recalculation)))
-}
-
-/// One version of the rules.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct RevisionOut {
-    /// Counts the store's revisions from 1.
-    #[schema(examples(2))]
-    pub revision: i64,
-    /// From when on it holds. The first one in force also judges all that is older.
-    pub effective_from: At,
-    /// The rules.
-    #[serde(flatten)]
-    pub rules: RulesOut,
-    /// The tiers, by rank.
-    pub tiers: Vec<TierOut>,
-    /// When it was made.
-    pub recorded_at: At,
-    /// The subject of the token that made it.
-    #[schema(examples("ann"))]
-    pub recorded_by: String,
-    /// The revision that took its place; null while it is in force.
-    #[schema(required)]
-    pub superseded_by: Option<i64>,
-}
-
-/// A page of revisions.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct RevisionsOut {
-    /// The revisions, newest first, superseded ones too.
-    pub revisions: Vec<RevisionOut>,
-    /// Where the next page begins; null on the last one.
-    #[schema(required)]
-    pub next_cursor: Option<String>,
-}
-
-problems!(ListRevisionsProblems: ANY_TOKEN, &[Code::InvalidRequest, Code::StoreNotSetUp]);
-
-/// The history of the program's rules.
-///
-/// Roles: all.
-#[utoipa::path(
-    tag = "Program",
-    operation_id = "list_program_revisions",
-    security(("token" = [])),
-    params(PageQuery),
-    responses((status = 200, description = "A page of revisions.", body = RevisionsOut), ListRevisionsProblems),
-)]
-#[get("/v1/program/revisions")]
-pub async fn list_program_revisions(
-    allowed: Allowed<ReadOne>,
-    query: Query<PageQuery>,
-    db: web::Data<Db>,
-) -> ApiResult<HttpResponse> {
-    let store = allowed.caller.store;
-    let limit = query.0.limit.unwrap_or(LIMIT_DEFAULT);
-    let after: Option<Seek> = query.0.cursor.as_deref().and_then(wire::parse_cursor);
-    let (rows, currency) = db
-        .read(move |tx| {
-            let record = program_of(tx, &store, Hold::Read)?;
-            let below = after.map(|seek| seek.number);
-            let rows = programs::list_revisions(tx, &store, below, limit.saturating_add(1))?;
-            Ok::<_, workflow::Error>((rows, record.program.currency))
-        })
-        .await?;
-    let (rows, next_cursor) = wire::page(rows, limit, |row: &RevisionRecord| {
-        Seek::number(row.revision.number, String::new())
-    });
-    let revisions = rows.iter().map(|row| RevisionOut {
-        revision: row.revision.number,
-        effective_from: At(row.revision.effective_from),
-        rules: RulesOut::from(&row.revision.rules),
-        tiers: TierOut::list(&row.revision.rules, currency),
-        recorded_at: At(row.recorded_at),
-        recorded_by: row.recorded_by.clone(),
-        superseded_by: row.superseded_by,
-    });
-    Ok(HttpResponse::Ok().json(RevisionsOut { revisions: revisions.collect(), next_cursor }))
-}
-
-async fn switch(
-    caller: &Caller,
-    options: Options,
-    if_match: workflow::IfMatch,
-    db: &Db,
-    (action, switch): (&'static str, Switch),
-) -> ApiResult<HttpResponse> {
-    let context = context(caller, action);
-    let changed =
-        db.write(move |tx| change_pauses(tx, &context, options, &if_match, switch)).await?;
-    let (record, recalculation) = follow_up(db, changed).await?;
-    let version = version_after(db, &caller.store).await?;
-    Ok(HttpResponse::Ok()
-        .insert_header(etag(version))
-        .json(ProgramOut::new(&record.program, recalculation)))
-}
-
-problems!(PauseProblems: TOKEN, CHANGE, &[Code::InvalidRequest, Code::AlreadyPaused, Code::PausesOverlap]);
-
-/// Pause the program.
-///
-/// From then on nothing counts and no period ends; tiers stay. Lifetime
-/// figures go on. Roles: `administrator`, `platform_admin`.
-#[utoipa::path(
-    tag = "Program",
-    operation_id = "pause_program",
-    security(("token" = [])),
-    params(ChangeQuery, ("If-Match" = Option<String>, Header, description = "Pause it only if it is still this version (an `ETag`).")),
-    responses((status = 200, description = "The program, paused.", body = ProgramOut), PauseProblems),
-)]
-#[post("/v1/program/pause")]
-pub async fn pause_program(
-    allowed: Allowed<WriteProgram>,
-    query: Query<ChangeQuery>,
-    if_match: IfMatchHeader,
-    db: web::Data<Db>,
-) -> ApiResult<HttpResponse> {
-    switch(&allowed.caller, query.0.options(), if_match.0, &db, ("program_paused", pause)).await
-}
-
-problems!(ResumeProblems: TOKEN, CHANGE, &[Code::InvalidRequest, Code::NotPaused, Code::PausesOverlap]);
-
-/// Resume the program.
-///
-/// Customers go on from exactly where they left off; each open period ends at
-/// its next boundary. Roles: `administrator`, `platform_admin`.
-#[utoipa::path(
-    tag = "Program",
-    operation_id = "resume_program",
-    security(("token" = [])),
-    params(ChangeQuery, ("If-Match" = Option<String>, Header, description = "Resume it only if it is still this version (an `ETag`).")),
-    responses((status = 200, description = "The program, running.", body = ProgramOut), ResumeProblems),
-)]
-#[post("/v1/program/resume")]
-pub async fn resume_program(
-    allowed: Allowed<WriteProgram>,
-    query: Query<ChangeQuery>,
-    if_match: IfMatchHeader,
-    db: web::Data<Db>,
-) -> ApiResult<HttpResponse> {
-    switch(&allowed.caller, query.0.options(), if_match.0, &db, ("program_resumed", resume)).await
-}
-
-problems!(GetRecalculationProblems: TOKEN, &[Code::InvalidRequest, Code::NotFound, Code::StoreNotSetUp]);
-
-/// How far a recalculation has come.
-///
-/// Roles: `administrator`, `platform_admin`.
-#[utoipa::path(
-    tag = "Program",
-    operation_id = "get_recalculation",
-    security(("token" = [])),
-    params(("recalculation_id" = String, Path, description = "The recalculation's identifier.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "0190a0c8-7e4e-7c3b-9d2f-0a1b2c3d4e5f")),
-    responses((status = 200, description = "The recalculation as it stands.", body = RecalculationOut), GetRecalculationProblems),
-)]
-#[get("/v1/program/recalculations/{recalculation_id}")]
-pub async fn get_recalculation(
-    allowed: Allowed<WriteProgram>,
-    id: Id<String>,
-    _: NoQuery,
-    db: web::Data<Db>,
-) -> ApiResult<HttpResponse> {
-    let store = allowed.caller.store;
-    let row = db
-        .read(move |tx| {
-            program_of(tx, &store, Hold::Read)?;
-            let row = recalculations::find(tx, &store, &id.0)?;
-            Ok::<_, workflow::Error>(row.ok_or(Refusal::NotFound("recalculation"))?)
-        })
-        .await?;
-    Ok(HttpResponse::Ok().json(RecalculationOut::try_from(row)?))
 }

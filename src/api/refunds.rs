@@ -4,20 +4,19 @@ use super::auth::{Allowed, ReadLists, ReadOne, WriteFacts};
 use super::extract::{Id, Json, NoQuery, Query};
 use super::orders::put_status;
 use super::problem::{ANY_TOKEN, ApiError, ApiResult, BODY, Code, Fault, TOKEN, problems};
-use super::wire::{self, At, LIMIT_DEFAULT, MembershipChangeOut, MembershipOut};
+use super::read_of_store;
+use super::wire::{self, At, MembershipChangeOut, MembershipOut, PageQuery};
 use crate::db::page::Seek;
-use crate::db::programs::Hold;
 use crate::db::refunds::{self, RefundRow};
 use crate::db::{Db, customers, instant};
 use crate::domain::id::{CustomerId, OrderId, RefundId};
 use crate::domain::money::{Amount, Currency};
+use crate::workflow::Refusal;
 use crate::workflow::facts::{self, Refund};
-use crate::workflow::memberships::program_of;
-use crate::workflow::{self, Refusal};
 use actix_web::{HttpResponse, get, put, web};
 
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use validator::Validate;
 
 /// A refund as the shop states it.
@@ -157,29 +156,12 @@ pub async fn get_refund(
     _: NoQuery,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
-    let store = allowed.caller.store;
-    let (row, currency) = db
-        .read(move |tx| {
-            let program = program_of(tx, &store, Hold::Read)?;
-            let row = refunds::find(tx, &store, &id.0)?.ok_or(Refusal::NotFound("refund"))?;
-            Ok::<_, workflow::Error>((row, program.program.currency))
-        })
-        .await?;
+    let (record, row) = read_of_store(&db, allowed.caller.store, move |tx, store, _| {
+        Ok(refunds::find(tx, store, &id.0)?.ok_or(Refusal::NotFound("refund"))?)
+    })
+    .await?;
+    let currency = record.program.currency;
     Ok(HttpResponse::Ok().json(RefundOut::new(&row, currency)?))
-}
-
-/// Which page of a list to answer.
-#[derive(Debug, Deserialize, IntoParams, Validate)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct PageQuery {
-    /// How many to answer: 1 to 200, 50 by default.
-    #[param(minimum = 1, maximum = 200, example = 50)]
-    pub limit: Option<i64>,
-    /// Where to go on: the `next_cursor` of the page before.
-    #[validate(custom(function = "wire::is_cursor"))]
-    #[param(format = "cursor", max_length = 1000)]
-    pub cursor: Option<String>,
 }
 
 /// A page of refunds.
@@ -214,17 +196,13 @@ pub async fn list_customer_refunds(
     query: Query<PageQuery>,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
-    let store = allowed.caller.store;
-    let limit = query.0.limit.unwrap_or(LIMIT_DEFAULT);
-    let after: Option<Seek> = query.0.cursor.as_deref().and_then(wire::parse_cursor);
-    let (rows, currency) = db
-        .read(move |tx| {
-            let program = program_of(tx, &store, Hold::Read)?;
-            customers::find(tx, &store, &id.0)?.ok_or(Refusal::NotFound("customer"))?;
-            let rows = refunds::list(tx, &store, &id.0, after.as_ref(), limit.saturating_add(1))?;
-            Ok::<_, workflow::Error>((rows, program.program.currency))
-        })
-        .await?;
+    let (limit, after) = (query.0.limit(), query.0.after());
+    let (record, rows) = read_of_store(&db, allowed.caller.store, move |tx, store, _| {
+        customers::find(tx, store, &id.0)?.ok_or(Refusal::NotFound("customer"))?;
+        Ok(refunds::list(tx, store, &id.0, after.as_ref(), limit.saturating_add(1))?)
+    })
+    .await?;
+    let currency = record.program.currency;
     let (rows, next_cursor) =
         wire::page(rows, limit, |row| Seek::number(row.refunded_at, row.refund_id.clone()));
     let refunds = rows.iter().map(|row| RefundOut::new(row, currency)).collect::<ApiResult<_>>()?;

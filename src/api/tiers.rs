@@ -1,13 +1,13 @@
 //! Tiers.
 
 use super::auth::{Allowed, ReadOne, WriteProgram};
+use super::changes::{CHANGE, ChangeQuery, context, follow_up, version_after};
 use super::extract::{Id, IfMatchHeader, Json, NoQuery, Query, etag};
 use super::problem::{ANY_TOKEN, ApiResult, BODY, Code, TOKEN, problems};
-use super::program::{
-    CHANGE, ChangeQuery, EntryMethodWire, RecalculationOut, context, follow_up, version_after,
-};
+use super::program::EntryMethodWire;
+use super::read_of_store;
+use super::recalculations::RecalculationOut;
 use crate::db::Db;
-use crate::db::programs::Hold;
 use crate::domain::change::{
     Settings, parse_threshold, put_tier as put_into_ladder, threshold_text,
 };
@@ -16,7 +16,6 @@ use crate::domain::money::Currency;
 use crate::domain::program::{EntryMethod, Rules};
 use crate::domain::tier::{InvalidLadder, Ladder, Tier};
 use crate::domain::words::word;
-use crate::workflow::memberships::program_of;
 use crate::workflow::programs::{Current, change_settings};
 use crate::workflow::{self, Refusal};
 use actix_web::{HttpResponse, delete, get, put, web};
@@ -222,8 +221,7 @@ pub async fn list_tiers(
     _: NoQuery,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
-    let store = allowed.caller.store;
-    let record = db.read(move |tx| program_of(tx, &store, Hold::Read)).await?;
+    let (record, ()) = read_of_store(&db, allowed.caller.store, |_, _, _| Ok(())).await?;
     let out = LadderOut::new(record.program.latest(), record.program.currency, None);
     Ok(HttpResponse::Ok().insert_header(etag(record.version)).json(out))
 }
@@ -305,8 +303,7 @@ pub async fn get_tier(
     _: NoQuery,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
-    let store = allowed.caller.store;
-    let record = db.read(move |tx| program_of(tx, &store, Hold::Read)).await?;
+    let (record, ()) = read_of_store(&db, allowed.caller.store, |_, _, _| Ok(())).await?;
     let rules = record.program.latest();
     let tier = rules.ladder.find(&code.0).ok_or(Refusal::NotFound("tier"))?;
     let out = TierOut::new(tier, rules.entry_method, record.program.currency);

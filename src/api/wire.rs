@@ -13,7 +13,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+use validator::Validate;
 
 /// A decimal string of digits with at most one point.
 pub const AMOUNT_PATTERN: &str = r"^[0-9]{1,19}(\.[0-9]{1,4})?$";
@@ -201,6 +202,32 @@ pub struct MembershipChangeOut {
     pub before: MembershipOut,
     /// With it, at the same instant; the same as before where nothing changed.
     pub after: MembershipOut,
+}
+
+/// Which page of a list to answer.
+#[derive(Debug, Deserialize, IntoParams, Validate)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct PageQuery {
+    /// How many to answer: 1 to 200, 50 by default.
+    #[param(minimum = 1, maximum = 200, example = 50)]
+    pub limit: Option<i64>,
+    /// Where to go on: the `next_cursor` of the page before.
+    #[validate(custom(function = "is_cursor"))]
+    #[param(format = "cursor", max_length = 1000)]
+    pub cursor: Option<String>,
+}
+
+impl PageQuery {
+    /// How many rows to answer.
+    pub fn limit(&self) -> i64 {
+        self.limit.unwrap_or(LIMIT_DEFAULT)
+    }
+
+    /// After which place to begin.
+    pub fn after(&self) -> Option<Seek> {
+        self.cursor.as_deref().and_then(parse_cursor)
+    }
 }
 
 /// The rows of a page when none is asked for, and the most that can be.

@@ -6,15 +6,6 @@ use std::time::{Duration, Instant};
 
 const LADDER: &[(&str, &str)] = &[("bronze", "0"), ("silver", "500.00"), ("gold", "1000.00")];
 
-fn join(app: &App, customer: &str, joined_at: &str) {
-    let path = format!("/v1/customers/{customer}");
-    app.storefront().put(&path, &json!({"joined_at": joined_at})).expect(201);
-}
-
-fn spent(membership: &Value) -> &str {
-    membership["progress"]["amount_spent"].as_str().unwrap()
-}
-
 fn figures(amount: &str, orders: i64, points: i64) -> Value {
     json!({"amount_spent": amount, "orders_placed": orders, "points_earned": points})
 }
@@ -29,18 +20,6 @@ fn scenario(app: &App, progress_reset: Value) {
     app.set_up(json!({"progress_reset": progress_reset}));
     app.set_tiers(LADDER);
     join(app, "c1", "2023-01-01T00:00:00Z");
-}
-
-/// Waits for the recalculation that a change made necessary, if it did.
-fn settled(app: &App, answer: Answer) -> Value {
-    let mut recalculation = answer.expect(200).body["recalculation"].clone();
-    while recalculation["state"] == "running" {
-        std::thread::sleep(Duration::from_millis(20));
-        let id = recalculation["recalculation_id"].as_str().unwrap();
-        let path = format!("/v1/program/recalculations/{id}");
-        recalculation = app.admin().get(&path).expect(200).body;
-    }
-    recalculation
 }
 
 /// A recalculation's state and counts: all customers, the changed, the lifted and the fallen.

@@ -189,6 +189,33 @@ pub fn tier(membership: &Value) -> &str {
     membership["tier"]["code"].as_str().unwrap_or("none")
 }
 
+/// A customer who joined at an instant.
+pub fn join(app: &App, customer: &str, joined_at: &str) {
+    let path = format!("/v1/customers/{customer}");
+    app.storefront().put(&path, &json!({"joined_at": joined_at})).expect(201);
+}
+
+/// What a membership's progress says was spent.
+pub fn spent(membership: &Value) -> &str {
+    membership["progress"]["amount_spent"].as_str().unwrap()
+}
+
+/// Waits for the recalculation that a change made necessary, if it did.
+pub fn settled(app: &App, answer: Answer) -> Value {
+    assert!(answer.status < 300, "{}", answer.text);
+    let mut recalculation = answer.body["recalculation"].clone();
+    for _ in 0..500 {
+        if recalculation["state"] != "running" {
+            return recalculation;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let id = recalculation["recalculation_id"].as_str().unwrap();
+        let path = format!("/v1/program/recalculations/{id}");
+        recalculation = app.admin().get(&path).expect(200).body;
+    }
+    panic!("the recalculation does not end: {recalculation}");
+}
+
 /// An instant some seconds from now, as a request states it.
 pub fn from_now(seconds: i64) -> String {
     let at: DateTime<Utc> = Utc::now() + chrono::Duration::seconds(seconds);

@@ -1,6 +1,6 @@
 //! Memberships: what is refused where a customer's standing is asked for.
 
-use super::{assert_paging_rules, assert_same_404, finished, neighbour};
+use super::{assert_paging_rules, assert_same_404, neighbour};
 use crate::support::*;
 use accolade::api::auth::Role;
 use serde_json::{Value, json};
@@ -82,7 +82,7 @@ on_both! {
         app.order("o2", "c2", NOON, "10.00").expect(201);
         let path = "/v1/program?effective_from=beginning";
         let changed = app.admin().patch(path, &json!({"points_per_unit": "1000000"})).expect(200);
-        let failed = finished(app, &changed);
+        let failed = settled(app, changed);
         assert_eq!(failed["state"], "failed");
         assert!(failed["failure"].as_str().unwrap().contains("customer c1"), "{failed}");
         let client = app.manager();
@@ -100,7 +100,7 @@ on_both! {
         assert_eq!(app.membership("c2")["lifetime"]["points_earned"], 10_000_000);
         // The next change takes it up again.
         let changed = app.admin().patch(path, &json!({"points_per_unit": "1"})).expect(200);
-        assert_eq!(finished(app, &changed)["state"], "completed");
+        assert_eq!(settled(app, changed)["state"], "completed");
         assert_eq!(app.membership("c1")["lifetime"]["amount_spent"], "92233720368547758.07");
         assert_eq!(app.membership("c2")["lifetime"]["points_earned"], 10);
     }

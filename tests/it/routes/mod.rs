@@ -69,19 +69,3 @@ fn assert_paging_rules(client: &Client<'_>, path: &str) {
         assert_eq!(answer.pointers(), [pointer], "{query}");
     }
 }
-
-/// The recalculation that a change made necessary, once it is over.
-#[track_caller]
-fn finished(app: &App, changed: &Answer) -> Value {
-    let mut recalculation = changed.body["recalculation"].clone();
-    let id = recalculation["recalculation_id"].as_str().unwrap().to_owned();
-    for _ in 0..200 {
-        if recalculation["state"] != "running" {
-            return recalculation;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-        let path = format!("/v1/program/recalculations/{id}");
-        recalculation = app.admin().get(&path).expect(200).body;
-    }
-    panic!("the recalculation does not end: {recalculation}");
-}

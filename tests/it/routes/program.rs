@@ -1,6 +1,6 @@
 //! The program: its settings, revisions, pauses and recalculations.
 
-use super::{assert_paging_rules, assert_same_404, finished, neighbour};
+use super::{assert_paging_rules, assert_same_404, neighbour};
 use crate::support::*;
 use accolade::api::auth::Role;
 use chrono::Utc;
@@ -198,7 +198,7 @@ on_both! {
         assert_eq!(app.membership("c1")["progress"]["points_earned"], 60);
         let path = format!("{PROGRAM}?effective_from=beginning");
         let changed = app.admin().patch(&path, &rate).expect(200);
-        let recalculation = finished(app, &changed);
+        let recalculation = settled(app, changed);
         assert_eq!(recalculation["state"], "completed");
         assert_eq!(recalculation["customers_total"], 2);
         assert_eq!(recalculation["customers_done"], 2);
@@ -212,7 +212,7 @@ on_both! {
         app.set_up(json!({}));
         app.order("o1", "c1", NOON, "10.00").expect(201);
         let changed = app.admin().patch(PROGRAM, &json!({"start_date": "2024-07-01"})).expect(200);
-        assert_eq!(finished(app, &changed)["state"], "completed");
+        assert_eq!(settled(app, changed)["state"], "completed");
         let membership = app.membership("c1");
         assert_eq!(membership["progress"]["amount_spent"], "0.00");
         assert_eq!(membership["lifetime"]["amount_spent"], "10.00");
@@ -233,7 +233,7 @@ on_both! {
             app.admin().post_empty(&format!("{PAUSE}{query}")),
         ] {
             let dry = answer.expect(200);
-            let recalculation = finished(app, &dry);
+            let recalculation = settled(app, dry.clone());
             assert_eq!((&recalculation["state"], &recalculation["dry_run"]), (&json!("completed"), &json!(true)));
             assert_ne!(dry.body, before.body);
         }
@@ -286,7 +286,7 @@ on_both! {
         app.order("o1", "c1", NOON, "10.00").expect(201);
         let path = format!("{PAUSE}?effective_from=2024-05-01T00:00:00Z");
         let paused = app.admin().post_empty(&path).expect(200);
-        assert_eq!(finished(app, &paused)["state"], "completed");
+        assert_eq!(settled(app, paused)["state"], "completed");
         assert_eq!(app.membership("c1")["progress"]["amount_spent"], "0.00");
         for path in [PAUSE, RESUME] {
             let answer = app.admin().post_empty(&format!("{path}?effective_from=then"));
@@ -349,7 +349,7 @@ on_both! {
         assert_paging_rules(&client, path);
         let from = format!("{PROGRAM}?effective_from=beginning");
         let changed = app.admin().patch(&from, &json!({"points_per_unit": "6"})).expect(200);
-        finished(app, &changed);
+        settled(app, changed);
         let body = client.get(path).expect(200).body;
         let all: Vec<(i64, Option<i64>)> =
             (1..=6).rev().map(|number| (number, (number < 6).then_some(6))).collect();
@@ -363,7 +363,7 @@ on_both! {
         app.order("o1", "c1", NOON, "10.00").expect(201);
         let dry = format!("{PROGRAM}?dry_run=true");
         let answer = app.admin().patch(&dry, &json!({"name": "Club"})).expect(200);
-        let recalculation = finished(app, &answer);
+        let recalculation = settled(app, answer);
         let id = recalculation["recalculation_id"].as_str().unwrap();
         let path = |id: &str| format!("/v1/program/recalculations/{id}");
         let read = app.client(Role::PlatformAdmin).get(&path(id)).expect(200);

@@ -1,6 +1,6 @@
 //! Tiers: the ladder as a whole, and one tier at a time.
 
-use super::{assert_same_404, finished, neighbour};
+use super::{assert_same_404, neighbour};
 use crate::support::*;
 use accolade::api::auth::Role;
 use serde_json::{Value, json};
@@ -167,7 +167,7 @@ on_both! {
         let gold = tier_of("Gold", 3, json!("500"));
         client.put("/v1/tiers/gold", &gold).expect_problem(409, "ladder_comes_whole");
         let whole = app.set_tiers(&[("bronze", "0"), ("silver", "250.00")]);
-        assert_eq!(finished(app, &whole)["state"], "completed");
+        assert_eq!(settled(app, whole)["state"], "completed");
         client.put("/v1/tiers/gold", &gold).expect(201);
         // From now on, so what came before lifts nobody.
         assert_eq!(tier(&app.membership("c1")), "bronze");
@@ -197,7 +197,7 @@ on_both! {
         let mut body = ladder(&[("bronze", "0"), ("silver", "1")]);
         body["entry_method"] = json!("orders_placed");
         let changed = app.admin().put("/v1/tiers?effective_from=beginning", &body).expect(200);
-        assert_eq!(finished(app, &changed)["customers_upgraded"], 1);
+        assert_eq!(settled(app, changed)["customers_upgraded"], 1);
         assert_eq!(tier(&app.membership("c1")), "silver");
     }
 
@@ -240,14 +240,14 @@ on_both! {
         let whole = ladder(&[("bronze", "0"), ("silver", "150.00")]);
         let dry = client.put(&format!("/v1/tiers?{query}"), &whole).expect(200);
         assert_eq!(rungs(&dry.body), expected(&[("bronze", "0.00"), ("silver", "150.00")]));
-        let recalculation = finished(app, &dry);
+        let recalculation = settled(app, dry);
         assert_eq!(recalculation["state"], "completed");
         assert_eq!(recalculation["dry_run"], true);
         assert_eq!(recalculation["customers_upgraded"], 1);
         let path = format!("/v1/tiers/gold?{query}");
         let dry = client.put(&path, &tier_of("Gold", 3, json!("500"))).expect(200);
         assert_eq!(dry.body["code"], "gold");
-        assert_eq!(finished(app, &dry)["customers_upgraded"], 0);
+        assert_eq!(settled(app, dry)["customers_upgraded"], 0);
         client.get("/v1/tiers/gold").expect_problem(404, "not_found");
         let after = client.get("/v1/tiers").expect(200);
         assert_eq!((after.body.clone(), after.etag()), (before.body.clone(), before.etag()));

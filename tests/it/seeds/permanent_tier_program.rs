@@ -1,32 +1,11 @@
-//! Every example and every claim with figures of `seeds/permanent-tier-program.txt`.
+//! Every example and every claim with figures of the product text "permanent tier program".
 
 use crate::support::*;
 use serde_json::{Value, json};
 
-/// The seed's example tier structure.
+/// The text's example tier structure.
 const LADDER: &[(&str, &str)] =
     &[("bronze", "0"), ("silver", "250.00"), ("gold", "500.00"), ("platinum", "1000.00")];
-
-fn join(app: &App, customer: &str, joined_at: &str) {
-    let path = format!("/v1/customers/{customer}");
-    app.storefront().put(&path, &json!({"joined_at": joined_at})).expect(201);
-}
-
-fn spent(membership: &Value) -> &str {
-    membership["progress"]["amount_spent"].as_str().unwrap()
-}
-
-/// Waits for the recalculation that a change made necessary, if it did.
-fn settled(app: &App, answer: Answer) -> Value {
-    let mut recalculation = answer.expect(200).body["recalculation"].clone();
-    while recalculation["state"] == "running" {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        let id = recalculation["recalculation_id"].as_str().unwrap();
-        let path = format!("/v1/program/recalculations/{id}");
-        recalculation = app.admin().get(&path).expect(200).body;
-    }
-    recalculation
-}
 
 on_both! {
     fn fresh_start_all_customers_start_at_0_spending_regardless_of_their_purchase_history(app) {

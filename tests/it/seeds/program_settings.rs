@@ -1,33 +1,12 @@
-//! Every example and every claim with figures of `seeds/program-settings.txt`.
+//! Every example and every claim with figures of the product text "program settings".
 
 use crate::support::*;
 use serde_json::{Value, json};
 
-/// The ladder of the seed's expiry scenarios.
+/// The ladder of the text's expiry scenarios.
 const LADDER: &[(&str, &str)] = &[("bronze", "0"), ("silver", "500.00"), ("gold", "1000.00")];
 
-fn join(app: &App, customer: &str, joined_at: &str) {
-    let path = format!("/v1/customers/{customer}");
-    app.storefront().put(&path, &json!({"joined_at": joined_at})).expect(201);
-}
-
-fn spent(membership: &Value) -> &str {
-    membership["progress"]["amount_spent"].as_str().unwrap()
-}
-
-/// Waits for the recalculation that a change made necessary, if it did.
-fn settled(app: &App, answer: Answer) -> Value {
-    let mut recalculation = answer.expect(200).body["recalculation"].clone();
-    while recalculation["state"] == "running" {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        let id = recalculation["recalculation_id"].as_str().unwrap();
-        let path = format!("/v1/program/recalculations/{id}");
-        recalculation = app.admin().get(&path).expect(200).body;
-    }
-    recalculation
-}
-
-/// The seed's customer, who joined on 2024-03-01 and spent 500 by the summer.
+/// The text's customer, who joined on 2024-03-01 and spent 500 by the summer.
 fn scenario(app: &App, progress_reset: Value, tier_retention: &str) {
     app.set_up(json!({
         "start_date": "2024-01-01", "progress_reset": progress_reset, "tier_retention": tier_retention,

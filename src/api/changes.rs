@@ -1,0 +1,112 @@
+//! What changes of the program and of its tiers have in common.
+
+use super::auth::Caller;
+use super::problem::{ApiResult, Code};
+use super::recalculations::RecalculationOut;
+use super::wire;
+use crate::db::Db;
+use crate::db::programs::{Hold, ProgramRecord};
+use crate::domain::change::EffectiveFrom;
+use crate::workflow::memberships::program_of;
+use crate::workflow::programs::{Changed, Context, Options};
+use crate::workflow::{self, Refusal, recalculation};
+use chrono::{DateTime, SubsecRound};
+use serde::Deserialize;
+use std::time::Duration;
+use utoipa::IntoParams;
+use validator::{Validate, ValidationError};
+
+/// How long a request works on the recalculation that it made necessary before
+/// it leaves the rest to the background.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How a change to the program or its tiers is to be made.
+#[derive(Debug, Deserialize, IntoParams, Validate)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeQuery {
+    /// From when on it holds: an instant that is not in the future, or
+    /// `beginning`. Now by default, which leaves the past as it was judged;
+    /// with an earlier instant, everyone is recalculated from there.
+    #[validate(custom(function = "is_effective_from"))]
+    #[param(format = "effective-from", max_length = 40, example = "beginning")]
+    effective_from: Option<String>,
+    /// Recalculate everyone, and drop achievements that the facts don't bear
+    /// out: the only way in which a permanent tier is lost.
+    allow_downgrades: Option<bool>,
+    /// Only say what it would do: nothing is changed.
+    dry_run: Option<bool>,
+}
+
+fn parse_effective_from(text: &str) -> Option<EffectiveFrom> {
+    if text == "beginning" {
+        return Some(EffectiveFrom::Beginning);
+    }
+    let at = DateTime::parse_from_rfc3339(text).ok()?;
+    Some(EffectiveFrom::At(at.to_utc().trunc_subsecs(6)))
+}
+
+fn is_effective_from(text: &str) -> Result<(), ValidationError> {
+    let error = || {
+        let message =
+            "must be \"beginning\" or an RFC 3339 instant such as \"2024-06-01T10:00:00Z\"";
+        ValidationError::new("effective_from").with_message(message.into())
+    };
+    parse_effective_from(text).map(|_| ()).ok_or_else(error)
+}
+
+impl ChangeQuery {
+    /// The options that these parameters state.
+    pub fn options(&self) -> Options {
+        let from = self.effective_from.as_deref().and_then(parse_effective_from);
+        Options {
+            effective_from: from.unwrap_or(EffectiveFrom::Now),
+            allow_downgrades: self.allow_downgrades.unwrap_or(false),
+            dry_run: self.dry_run.unwrap_or(false),
+        }
+    }
+}
+
+/// Who changes the program, and what the audit log calls that.
+pub fn context(caller: &Caller, action: &'static str) -> Context {
+    Context { store: caller.store.clone(), actor: caller.actor(), action, now: wire::now() }
+}
+
+/// Works on the recalculation that a change made necessary, for a while.
+///
+/// # Errors
+/// `unavailable` or `internal` from the database.
+pub async fn follow_up(
+    db: &Db,
+    changed: Changed,
+) -> ApiResult<(std::sync::Arc<ProgramRecord>, Option<RecalculationOut>)> {
+    let recalculation = match changed.recalculation {
+        None => None,
+        Some(row) => {
+            Some(RecalculationOut::try_from(recalculation::drive(db, row, PATIENCE).await?)?)
+        }
+    };
+    Ok((changed.record, recalculation))
+}
+
+/// The version to name in an `ETag` after a change: the one that a finished
+/// recalculation left behind.
+pub async fn version_after(db: &Db, store: &crate::domain::id::StoreId) -> ApiResult<i64> {
+    let store = store.clone();
+    let version = db
+        .read(move |tx| Ok::<_, workflow::Error>(program_of(tx, &store, Hold::Read)?.version))
+        .await;
+    match version {
+        // A dry run of the first settings sets nothing up.
+        Err(workflow::Error::Refused(Refusal::StoreNotSetUp)) => Ok(0),
+        version => Ok(version?),
+    }
+}
+
+/// What a change of settings can be refused for.
+pub const CHANGE: &[Code] = &[
+    Code::StoreNotSetUp,
+    Code::EffectiveFromInFuture,
+    Code::RecalculationRunning,
+    Code::PreconditionFailed,
+];
