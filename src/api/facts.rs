@@ -27,7 +27,7 @@ const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The most lines in a batch.
 const LINES_MAX: usize = 10_000;
 /// How many customers of a batch are worked on at once.
-const CUSTOMERS_AT_ONCE: usize = 64;
+const CUSTOMERS_AT_ONCE: usize = 256;
 
 /// What became of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
