@@ -61,10 +61,15 @@ impl ProgramRecord {
     }
 }
 
-/// Programs that were parsed before, by store. Never used without asking the
-/// database whether the version is still the same.
+/// Programs that were parsed before, by store, each with the version and the
+/// instant of its row. Never used without asking the database whether both are
+/// still the same: a version alone could come twice, where a commit that was
+/// read within its own group was lost.
 #[derive(Debug, Default)]
-pub struct Cache(Mutex<HashMap<StoreId, Arc<ProgramRecord>>>);
+pub struct Cache(Mutex<HashMap<StoreId, (RowMark, Arc<ProgramRecord>)>>);
+
+/// A row's version and when it was written.
+type RowMark = (i64, i64);
 
 /// How a transaction wants to hold the program while it goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,17 +87,18 @@ pub enum Hold {
 /// # Errors
 /// [`Error`] from the database.
 pub fn find(tx: &mut Tx<'_>, store: &StoreId, hold: Hold) -> Result<Option<Arc<ProgramRecord>>> {
-    let version =
-        programs::table.filter(programs::store_id.eq(store.as_str())).select(programs::version);
-    let version: Option<i64> = match hold {
-        Hold::Read => version.get_result(tx.conn).optional()?,
-        Hold::Share => locked_row!(tx.conn, for_share, version)?,
-        Hold::Update => locked_row!(tx.conn, for_update, version)?,
+    let mark = programs::table
+        .filter(programs::store_id.eq(store.as_str()))
+        .select((programs::version, programs::updated_at));
+    let mark: Option<RowMark> = match hold {
+        Hold::Read => mark.get_result(tx.conn).optional()?,
+        Hold::Share => locked_row!(tx.conn, for_share, mark)?,
+        Hold::Update => locked_row!(tx.conn, for_update, mark)?,
     };
-    let Some(version) = version else { return Ok(None) };
+    let Some(mark) = mark else { return Ok(None) };
     let known = || tx.programs.0.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(record) = known().get(store)
-        && record.version == version
+    if let Some((known_mark, record)) = known().get(store)
+        && *known_mark == mark
     {
         return Ok(Some(record.clone()));
     }
@@ -100,12 +106,9 @@ pub fn find(tx: &mut Tx<'_>, store: &StoreId, hold: Hold) -> Result<Option<Arc<P
         .filter(programs::store_id.eq(store.as_str()))
         .select(programs::document)
         .get_result(tx.conn)?;
-    let record = Arc::new(parse(version, &document)?);
-    tx.programs
-        .0
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(store.clone(), record.clone());
+    let record = Arc::new(parse(mark.0, &document)?);
+    let mut known = tx.programs.0.lock().unwrap_or_else(PoisonError::into_inner);
+    known.insert(store.clone(), (mark, record.clone()));
     Ok(Some(record))
 }
 

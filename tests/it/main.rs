@@ -16,6 +16,7 @@ mod support;
 mod architecture;
 mod command_line;
 mod contract;
+mod convergence;
 mod real_year;
 mod routes;
 mod scenarios;
