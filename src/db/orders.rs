@@ -185,17 +185,26 @@ pub fn histories(
         let refunded_at = instant(refunded_at)?;
         refunds_of.entry(order_id).or_default().push(Refund { id, refunded_at, amount });
     }
-    let rows: Vec<OrderRow> = orders::table
+    // Only a completed order has the instant of its completion.
+    let rows: Vec<(String, String, Option<i64>, i64, i64)> = orders::table
         .filter(orders::store_id.eq(store.as_str()))
         .filter(orders::customer_id.between(first, last))
         .filter(orders::completed_at.is_not_null())
-        .select(OrderRow::as_select())
+        .select((
+            orders::customer_id,
+            orders::order_id,
+            orders::completed_at,
+            orders::placed_at,
+            orders::total,
+        ))
         .load(tx.conn)?;
-    for row in rows {
-        if let Some(mut order) = row.completed()? {
-            order.refunds = refunds_of.remove(&row.order_id).unwrap_or_default();
-            found.entry(row.customer_id).or_default().orders.push(order);
-        }
+    for (customer, id, completed_at, placed_at, total) in rows {
+        let Some(completed_at) = maybe_instant(completed_at)? else { continue };
+        let refunds = refunds_of.remove(&id).unwrap_or_default();
+        let id = OrderId::parse(&id).map_err(|_| Error::Corrupt(id))?;
+        let placed_at = instant(placed_at)?;
+        let order = CompletedOrder { id, placed_at, completed_at, total, refunds };
+        found.entry(customer).or_default().orders.push(order);
     }
     let rows: Vec<(String, String, i64, Option<i64>)> = activities::table
         .filter(activities::store_id.eq(store.as_str()))

@@ -48,19 +48,31 @@ pub async fn drive(
 ) -> Result<RecalculationRow> {
     let started = std::time::Instant::now();
     let mut row = row;
-    while row.state == RUNNING {
-        let job = row.clone();
-        let folded = db.read(move |tx| fold_batch(tx, job)).await?;
-        let lease = row.leased_until;
-        let stored = db.write(move |tx| store_batch(tx, folded, lease)).await?;
-        // Somebody else has taken it over.
-        let Some(stored) = stored else { break };
+    let mut folded = fold_next(db, row.clone()).await?;
+    loop {
+        let (lease, next) = (row.leased_until, folded.next.clone());
+        let store = db.write(move |tx| store_batch(tx, folded, lease));
+        let is_last = next.state != RUNNING || started.elapsed() >= patience;
+        // While one batch is stored, the next one is folded already.
+        let (stored, ahead) = if is_last {
+            (store.await?, None)
+        } else {
+            let (stored, ahead) = futures_util::future::join(store, fold_next(db, next)).await;
+            (stored?, Some(ahead?))
+        };
+        // Without an answer, somebody else has taken it over.
+        let Some(stored) = stored else { return Ok(row) };
         row = stored;
-        if row.state == RUNNING && started.elapsed() >= patience {
-            return release(db, row).await;
+        match ahead {
+            Some(ahead) => folded = ahead,
+            None if row.state == RUNNING => return release(db, row).await,
+            None => return Ok(row),
         }
     }
-    Ok(row)
+}
+
+async fn fold_next(db: &Db, job: RecalculationRow) -> Result<Folded> {
+    db.read(move |tx| fold_batch(tx, job)).await
 }
 
 /// Gives up the claim, so that any instance goes on at once.

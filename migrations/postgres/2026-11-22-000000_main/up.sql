@@ -107,7 +107,8 @@ CREATE TABLE orders (
     updated_at BIGINT,
     PRIMARY KEY (store_id, order_id)
 );
-CREATE INDEX orders_of_customer_by_completion ON orders (store_id, customer_id, completed_at);
+-- Covers what the fold reads of orders.
+CREATE INDEX orders_of_customer_by_completion ON orders (store_id, customer_id, completed_at, placed_at, total, order_id);
 CREATE INDEX orders_of_customer ON orders (store_id, customer_id, placed_at, order_id);
 CREATE INDEX orders_by_placing ON orders (store_id, placed_at, order_id);
 CREATE INDEX orders_by_status ON orders (store_id, status, placed_at, order_id);
