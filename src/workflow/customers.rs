@@ -51,10 +51,9 @@ pub fn put(
     if_match: &IfMatch,
     now: Instant,
 ) -> Result<(Stored, CustomerRow)> {
-    program_of(tx, store, Hold::Share)?;
-    let version = customers::find(tx, store, id)?.map(|row| row.version);
-    if_match.check(version)?;
     let mut session = Session::open(tx, store, id, now)?;
+    // The customer is held by now, so the version stays what it is.
+    if_match.check((!session.is_new).then_some(session.customer.version))?;
     let stored = put_in(&mut session, profile)?;
     session.finish()?;
     Ok((stored, session.customer))

@@ -255,7 +255,14 @@ pub async fn tell_time(db: &Db) -> Result<usize> {
                 };
                 // Rows of a version that is gone by the time of writing are told again.
                 let drops = program.drops_achievements();
-                told.push(refold(&program, &customer, &row, history, drops, now)?);
+                match refold(&program, &customer, &row, history, drops, now) {
+                    Ok(row) => told.push(row),
+                    // A total that does not fit is this customer's alone to wait for.
+                    Err(super::Error::Refused(refusal)) => {
+                        tracing::warn!(%refusal, "a membership can't be told of time");
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             Ok::<_, super::Error>(told)
         })

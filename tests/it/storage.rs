@@ -114,6 +114,35 @@ on_both! {
         panic!("nobody took it up");
     }
 
+    fn a_customer_whose_totals_do_not_fit_holds_up_nobody_elses_time(app) {
+        use schema::memberships::{customer_id, due_at, table};
+        app.set_up(json!({}));
+        app.order("o1", "c1", "2024-06-01T10:00:00Z", "92233720368547758.07").expect(201);
+        app.order("o2", "c2", "2024-06-01T10:00:00Z", "10.00").expect(201);
+        let path = "/v1/program?effective_from=beginning";
+        let changed = app.admin().patch(path, &json!({"points_per_unit": "1000000"}));
+        assert_eq!(settled(app, changed)["state"], "failed");
+        write(&app.db, |tx| {
+            diesel::update(table).set(due_at.eq(Some(0))).execute(tx.conn)?;
+            Ok(())
+        })
+        .unwrap();
+        for _ in 0..100 {
+            let due: Option<i64> = app
+                .db
+                .read_blocking(|tx| {
+                    let query = table.filter(customer_id.eq("c2")).select(due_at);
+                    Ok::<_, accolade::db::Error>(query.get_result(tx.conn)?)
+                })
+                .unwrap();
+            if due != Some(0) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("c2 was not told of time");
+    }
+
     fn a_write_that_fails_leaves_nothing_and_harms_no_other(app) {
         app.set_up(json!({}));
         block_on(async {

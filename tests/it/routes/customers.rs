@@ -87,6 +87,30 @@ fn set_up_five(app: &App) {
 }
 
 on_both! {
+    fn of_many_who_replace_one_version_one_does(app) {
+        app.set_up(json!({}));
+        for round in 0..10 {
+            let path = format!("/v1/customers/c{round}");
+            let etag = app.storefront().put(&path, &json!({})).expect(201).etag();
+            let barrier = std::sync::Barrier::new(16);
+            let statuses: Vec<u16> = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..16)
+                    .map(|i| {
+                        let (barrier, etag, path) = (&barrier, &etag, &path);
+                        scope.spawn(move || {
+                            let client = app.storefront().with("if-match", etag);
+                            barrier.wait();
+                            client.put(path, &json!({"name": format!("Name {i}")})).status
+                        })
+                    })
+                    .collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            let count = |wanted: u16| statuses.iter().filter(|status| **status == wanted).count();
+            assert_eq!((count(200), count(412)), (1, 15), "{statuses:?}");
+        }
+    }
+
     fn a_customer_is_stored_as_stated_and_the_same_again_changes_nothing(app) {
         app.set_up(json!({}));
         let client = app.storefront();
