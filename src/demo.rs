@@ -97,7 +97,7 @@ pub async fn fill(db: &Db, now: Instant) -> ApiResult<bool> {
         return Ok(false);
     }
     let lines = (0..).zip(lines(currency, now)?).collect();
-    for (_, outcome) in record(db, store, lines).await? {
+    for (_, outcome) in record(db, store, &crate::db::audit::Actor::system(), lines).await? {
         outcome?;
     }
     Ok(true)
@@ -129,6 +129,7 @@ fn set_up(
     ];
     let start_date = before(now, Duration::days(730)).date_naive();
     let settings = Settings {
+        treatment: crate::domain::benefit::Treatment::default(),
         name: "VIP".to_owned(),
         currency,
         time_zone: chrono_tz::Europe::London,

@@ -116,7 +116,11 @@ pub async fn import(
             places.push(place);
             batch.push((number, line));
         }
-        for (number, outcome) in record(db, store.clone(), batch).await.map_err(Error::Api)? {
+        for (number, outcome) in
+            record(db, store.clone(), &crate::db::audit::Actor::system(), batch)
+                .await
+                .map_err(Error::Api)?
+        {
             let count = match outcome {
                 Ok(Stored::Created) => &mut summary.created,
                 Ok(Stored::Changed) => &mut summary.changed,

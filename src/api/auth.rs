@@ -174,10 +174,27 @@ permissions! {
     ReadLists: Support Manager Administrator PlatformAdmin;
     /// Erases a customer.
     EraseCustomers: Storefront Administrator PlatformAdmin;
+    /// Reads badges, and what staff set by hand.
+    ReadBadges: Support Manager Administrator PlatformAdmin;
+    /// Sets flags and links.
+    WriteFlags: Support Manager Administrator PlatformAdmin;
+    /// Runs the VIP list.
+    ManageDesignations: Manager Administrator PlatformAdmin;
+    /// Reads the audit log and the events.
+    ReadAudit: Manager Administrator PlatformAdmin;
+    /// Sets what rules do by themselves.
+    WriteRules: PlatformAdmin;
     /// Recalculates one customer.
     RecalculateOne: Manager Administrator PlatformAdmin;
     /// Changes the program and its tiers.
     WriteProgram: Administrator PlatformAdmin;
+}
+
+impl Caller {
+    /// Whether the caller may do something, for what depends on the request.
+    pub fn may<P: Permission>(&self) -> bool {
+        P::ROLES.contains(&self.role)
+    }
 }
 
 /// A caller who may do something. Take it first: what a caller may not do is

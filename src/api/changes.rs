@@ -7,6 +7,7 @@ use super::wire;
 use crate::db::Db;
 use crate::db::programs::{Hold, ProgramRecord};
 use crate::domain::change::EffectiveFrom;
+use crate::domain::id::StoreId;
 use crate::workflow::memberships::program_of;
 use crate::workflow::programs::{Changed, Context, Options};
 use crate::workflow::{self, Refusal, recalculation};
@@ -46,7 +47,11 @@ fn parse_effective_from(text: &str) -> Option<EffectiveFrom> {
     Some(EffectiveFrom::At(at.to_utc().trunc_subsecs(6)))
 }
 
-fn is_effective_from(text: &str) -> Result<(), ValidationError> {
+/// A rule for query parameters: the text is an instant, or `beginning`.
+///
+/// # Errors
+/// A fault for any other text.
+pub fn is_effective_from(text: &str) -> Result<(), ValidationError> {
     let error = || {
         let message =
             "must be \"beginning\" or an RFC 3339 instant such as \"2024-06-01T10:00:00Z\"";
@@ -58,12 +63,21 @@ fn is_effective_from(text: &str) -> Result<(), ValidationError> {
 impl ChangeQuery {
     /// The options that these parameters state.
     pub fn options(&self) -> Options {
-        let from = self.effective_from.as_deref().and_then(parse_effective_from);
-        Options {
-            effective_from: from.unwrap_or(EffectiveFrom::Now),
-            allow_downgrades: self.allow_downgrades.unwrap_or(false),
-            dry_run: self.dry_run.unwrap_or(false),
-        }
+        options(self.effective_from.as_deref(), self.allow_downgrades, self.dry_run)
+    }
+}
+
+/// The options that query parameters state.
+pub fn options(
+    effective_from: Option<&str>,
+    allow_downgrades: Option<bool>,
+    dry_run: Option<bool>,
+) -> Options {
+    let from = effective_from.and_then(parse_effective_from);
+    Options {
+        effective_from: from.unwrap_or(EffectiveFrom::Now),
+        allow_downgrades: allow_downgrades.unwrap_or(false),
+        dry_run: dry_run.unwrap_or(false),
     }
 }
 
@@ -78,6 +92,7 @@ pub fn context(caller: &Caller, action: &'static str) -> Context {
 /// `unavailable` or `internal` from the database.
 pub async fn follow_up(
     db: &Db,
+    store: &StoreId,
     changed: Changed,
 ) -> ApiResult<(std::sync::Arc<ProgramRecord>, Option<RecalculationOut>)> {
     let recalculation = match changed.recalculation {
@@ -86,12 +101,14 @@ pub async fn follow_up(
             Some(RecalculationOut::try_from(recalculation::drive(db, row, PATIENCE).await?)?)
         }
     };
+    // A grace that is over under the new settings is over now.
+    recalculation::catch_up(db, store).await?;
     Ok((changed.record, recalculation))
 }
 
 /// The version to name in an `ETag` after a change: the one that a finished
 /// recalculation left behind.
-pub async fn version_after(db: &Db, store: &crate::domain::id::StoreId) -> ApiResult<i64> {
+pub async fn version_after(db: &Db, store: &StoreId) -> ApiResult<i64> {
     let store = store.clone();
     let version = db
         .read(move |tx| Ok::<_, workflow::Error>(program_of(tx, &store, Hold::Read)?.version))

@@ -1,26 +1,33 @@
 //! Customers.
 
 use super::auth::{Allowed, EraseCustomers, ReadLists, ReadOne, WriteFacts};
+use super::csv::{Cell, csv, wants_csv};
+use super::designations::StageWire;
 use super::extract::{Id, IfMatchHeader, Json, NoQuery, Patch, Query, etag, rule};
 use super::orders::put_status;
 use super::problem::{ANY_TOKEN, ApiError, ApiResult, BODY, Code, TOKEN, problems};
 use super::read_of_store;
+use super::statuses::StatusWire;
 use super::wire::{self, At, LIMIT_DEFAULT};
 use crate::db::customers::{self, CustomerRow, Filter, Listed, Sort};
-use crate::db::memberships::{NEVER, is_any_due};
+use crate::db::memberships::NEVER;
 use crate::db::page::Seek;
-use crate::db::programs::Hold;
+use crate::db::programs::{Hold, ProgramRecord};
 use crate::db::{Db, instant, maybe_instant};
 use crate::domain::customer::SubscriptionState;
-use crate::domain::id::CustomerId;
+use crate::domain::id::{CustomerId, StoreId};
 use crate::domain::money::{Amount, Currency, parse_amount};
+use crate::domain::stage::Window;
+use crate::domain::status::Status;
 use crate::domain::words::word;
 use crate::workflow::customers::{Profile, Subscription};
 use crate::workflow::memberships::program_of;
+use crate::workflow::recalculation::catch_up;
 use crate::workflow::{self, Refusal};
-use actix_web::{HttpResponse, delete, get, patch, put, web};
+use actix_web::{HttpRequest, HttpResponse, delete, get, patch, put, web};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use validator::{Validate, ValidationError};
 
@@ -186,6 +193,9 @@ pub struct CustomerOut {
     /// Whether the VIP icon is printed on this customer's labels.
     #[schema(examples(true))]
     pub print_vip_icon: bool,
+    /// The badge's word: `active`, `vip`, `caution` or `do_not_serve`.
+    #[schema(examples("active"))]
+    pub status: String,
     /// When the customer became known here.
     #[schema(examples("2024-03-01T09:00:00Z"))]
     pub created_at: At,
@@ -238,6 +248,7 @@ impl CustomerOut {
             tags: serde_json::from_str(&row.tags).map_err(corrupt)?,
             subscription,
             print_vip_icon: row.print_vip_icon,
+            status: word(&Status::WORDS, &row.status(wire::now())?).to_owned(),
             created_at: At(instant(row.created_at)?),
             erased_at: maybe_instant(row.erased_at)?.map(At),
         })
@@ -290,13 +301,21 @@ pub async fn put_customer(
     body: Json<CustomerIn>,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
+    let actor = allowed.caller.actor();
     let store = allowed.caller.store;
     let profile = body.0.into_profile();
     let (stored, row, currency) = db
         .write(move |tx| {
             let currency = program_of(tx, &store, Hold::Share)?.program.currency;
-            let (stored, row) =
-                workflow::customers::put(tx, &store, &id.0, &profile, &if_match.0, wire::now())?;
+            let (stored, row) = workflow::customers::put(
+                tx,
+                &store,
+                &id.0,
+                &profile,
+                &if_match.0,
+                &actor,
+                wire::now(),
+            )?;
             Ok::<_, workflow::Error>((stored, row, currency))
         })
         .await?;
@@ -335,14 +354,22 @@ pub async fn patch_customer(
     body: Patch<CustomerIn>,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
+    let actor = allowed.caller.actor();
     let store = allowed.caller.store;
     let (row, currency) = db
         .write(move |tx| {
             let currency = program_of(tx, &store, Hold::Share)?.program.currency;
             let row = workflow::customers::find_for_change(tx, &store, &id.0, &if_match.0)?;
             let profile = body.onto(CustomerOut::new(&row, currency)?.to_input())?.into_profile();
-            let (_, row) =
-                workflow::customers::put(tx, &store, &id.0, &profile, &if_match.0, wire::now())?;
+            let (_, row) = workflow::customers::put(
+                tx,
+                &store,
+                &id.0,
+                &profile,
+                &if_match.0,
+                &actor,
+                wire::now(),
+            )?;
             Ok::<_, ApiError>((row, currency))
         })
         .await?;
@@ -417,11 +444,15 @@ pub async fn delete_customer(
         )
     })
     .await?;
+    // The person is erased; what may still lie in a file is overwritten sooner or later.
+    if let Err(error) = db.forget_deleted().await {
+        tracing::warn!(%error, "the log of the database could not be emptied");
+    }
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// What a list of customers is narrowed down to, and sorted by.
-#[derive(Debug, Deserialize, IntoParams, Validate)]
+#[derive(Debug, Clone, Deserialize, IntoParams, Validate)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct CustomersQuery {
@@ -432,6 +463,15 @@ pub struct CustomersQuery {
     /// Only customers who hold this tier.
     #[param(pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "gold")]
     tier: Option<String>,
+    /// Only customers with this status.
+    #[param(inline)]
+    status: Option<StatusWire>,
+    /// Only customers with an active designation, or only those without.
+    #[param(example = true)]
+    vip: Option<bool>,
+    /// Only customers in this stage on the way of a VIP.
+    #[param(inline)]
+    stage: Option<StageWire>,
     /// Only customers with this tag.
     #[param(min_length = 1, max_length = 64, example = "wholesale")]
     tag: Option<String>,
@@ -492,6 +532,12 @@ pub enum CustomerSort {
     /// When the customer joined, the latest first.
     #[serde(rename = "-joined_at")]
     JoinedDescending,
+    /// The status: `active`, `vip`, `caution`, then `do_not_serve`.
+    #[serde(rename = "status")]
+    Status,
+    /// The status, `do_not_serve` first.
+    #[serde(rename = "-status")]
+    StatusDescending,
 }
 
 impl CustomerSort {
@@ -507,6 +553,8 @@ impl CustomerSort {
             Self::LastOrderDescending => (Sort::LastOrder, true),
             Self::Joined => (Sort::Joined, false),
             Self::JoinedDescending => (Sort::Joined, true),
+            Self::Status => (Sort::Status, false),
+            Self::StatusDescending => (Sort::Status, true),
         }
     }
 }
@@ -547,72 +595,160 @@ pub struct CustomersOut {
 
 problems!(ListCustomersProblems: TOKEN, &[Code::InvalidRequest, Code::StoreNotSetUp, Code::AmountNotInCurrency]);
 
+impl CustomersQuery {
+    fn filter(&self, record: &ProgramRecord) -> Result<Filter, Refusal> {
+        let program = &record.program;
+        let spend = self.min_lifetime_spend.as_deref();
+        let spend = spend.map(|text| parse_amount(text, program.currency));
+        let window = |stage: StageWire| Window::of(stage.into(), program.time_zone, wire::now());
+        Ok(Filter {
+            q: self.q.clone(),
+            tier: self.tier.clone(),
+            tag: self.tag.clone(),
+            subscription_state: self
+                .subscription_state
+                .map(|state| word(&SubscriptionState::WORDS, &state.into()).to_owned()),
+            min_lifetime_spend: spend.transpose().map_err(Refusal::InvalidAmount)?,
+            joined_before: self.joined_before.map(|at| at.0),
+            last_order_before: self.last_order_before.map(|at| at.0),
+            status: self.status.map(Status::from),
+            vip: self.vip,
+            stage: self.stage.map(window),
+        })
+    }
+}
+
+impl ListedCustomerOut {
+    fn new(row: &Listed, currency: Currency) -> ApiResult<Self> {
+        let last_order_at =
+            if row.last_order_at == NEVER { None } else { Some(At(instant(row.last_order_at)?)) };
+        Ok(Self {
+            customer: CustomerOut::new(&row.customer, currency)?,
+            tier: row.tier.clone(),
+            lifetime_spend: Amount(row.lifetime_amount, currency).to_string(),
+            last_order_at,
+            member_since: At(instant(row.member_since)?),
+        })
+    }
+
+    /// The columns of the CSV.
+    const COLUMNS: &'static [&'static str] = &[
+        "customer_id",
+        "name",
+        "email",
+        "status",
+        "tier",
+        "lifetime_spend",
+        "last_order_at",
+        "member_since",
+        "joined_at",
+        "birthday",
+        "preferred_channel",
+        "tags",
+        "subscription_state",
+        "monthly_subscription",
+        "subscription_cancelled_at",
+        "print_vip_icon",
+        "created_at",
+    ];
+
+    fn cells(&self) -> Vec<Cell> {
+        let customer = &self.customer;
+        let subscription = customer.subscription.as_ref();
+        vec![
+            Cell::text(&customer.customer_id),
+            Cell::maybe(customer.name.as_deref()),
+            Cell::maybe(customer.email.as_deref()),
+            Cell::text(&customer.status),
+            Cell::maybe(self.tier.as_deref()),
+            Cell::plain(&self.lifetime_spend),
+            Cell::at(self.last_order_at),
+            Cell::at(Some(self.member_since)),
+            Cell::at(customer.joined_at),
+            Cell::maybe(customer.birthday.map(|date| date.to_string()).as_deref()),
+            Cell::maybe(customer.preferred_channel.as_deref()),
+            Cell::text(&customer.tags.join("; ")),
+            Cell::maybe(subscription.map(|s| s.state.as_str())),
+            Cell::maybe(subscription.map(|s| s.monthly_amount.as_str())),
+            Cell::at(subscription.and_then(|s| s.cancelled_at)),
+            Cell::plain(customer.print_vip_icon),
+            Cell::at(Some(customer.created_at)),
+        ]
+    }
+}
+
 /// The store's customers.
 ///
-/// Erased customers are left out. Roles: `support`, `manager`,
-/// `administrator`, `platform_admin`.
+/// Erased customers are left out. With `Accept: text/csv` the list is answered
+/// whole, as a file for spreadsheets, and `limit` and `cursor` don't matter.
+/// Roles: `support`, `manager`, `administrator`, `platform_admin`.
 #[utoipa::path(
     tag = "Customers",
     operation_id = "list_customers",
     security(("token" = [])),
     params(CustomersQuery),
-    responses((status = 200, description = "A page of customers.", body = CustomersOut), ListCustomersProblems),
+    responses(
+        (status = 200, description = "A page of customers, or all of them as CSV.", content(
+            (CustomersOut = "application/json"), (String = "text/csv"),
+        )),
+        ListCustomersProblems,
+    ),
 )]
 #[get("/v1/customers")]
 pub async fn list_customers(
     allowed: Allowed<ReadLists>,
     query: Query<CustomersQuery>,
+    request: HttpRequest,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let store = allowed.caller.store;
     let query = query.0;
-    let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
     let (sort, is_descending) = query.sort.unwrap_or(CustomerSort::Id).parts();
+    let is_behind = catch_up(&db, &store).await?;
+    if wants_csv(&request) {
+        let page = move |db: Db, after: Option<Seek>, limit: i64| {
+            let (store, query) = (store.clone(), query.clone());
+            async move {
+                let (record, rows) =
+                    page_of(&db, store, &query, (sort, is_descending), after, limit).await?;
+                let place = rows.last().map(|row| row.seek(sort));
+                let currency = record.program.currency;
+                let lines =
+                    rows.iter().map(|row| Ok(ListedCustomerOut::new(row, currency)?.cells()));
+                Ok((lines.collect::<ApiResult<_>>()?, place))
+            }
+        };
+        return csv("customers.csv", ListedCustomerOut::COLUMNS, db.get_ref().clone(), page).await;
+    }
+    let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
     let after: Option<Seek> = query.cursor.as_deref().and_then(wire::parse_cursor);
-    let (rows, currency, recalculating) = db
-        .read(move |tx| {
-            let record = program_of(tx, &store, Hold::Read)?;
-            let currency = record.program.currency;
-            let spend =
-                query.min_lifetime_spend.as_deref().map(|text| parse_amount(text, currency));
-            let filter = Filter {
-                q: query.q,
-                tier: query.tier,
-                tag: query.tag,
-                subscription_state: query
-                    .subscription_state
-                    .map(|state| word(&SubscriptionState::WORDS, &state.into()).to_owned()),
-                min_lifetime_spend: spend.transpose().map_err(Refusal::InvalidAmount)?,
-                joined_before: query.joined_before.map(|at| at.0),
-                last_order_before: query.last_order_before.map(|at| at.0),
-            };
-            let rows = customers::list(
-                tx,
-                &store,
-                &filter,
-                sort,
-                is_descending,
-                after.as_ref(),
-                limit.saturating_add(1),
-            )?;
-            let recalculating = record.pending.is_some() || is_any_due(tx, &store, wire::now())?;
-            Ok::<_, workflow::Error>((rows, currency, recalculating))
-        })
-        .await?;
+    let order = (sort, is_descending);
+    let (record, rows) = page_of(&db, store, &query, order, after, limit.saturating_add(1)).await?;
     let (rows, next_cursor) = wire::page(rows, limit, |row| row.seek(sort));
-    let out = |row: &Listed| {
-        Ok(ListedCustomerOut {
-            customer: CustomerOut::new(&row.customer, currency)?,
-            tier: row.tier.clone(),
-            lifetime_spend: Amount(row.lifetime_amount, currency).to_string(),
-            last_order_at: if row.last_order_at == NEVER {
-                None
-            } else {
-                Some(At(instant(row.last_order_at)?))
-            },
-            member_since: At(instant(row.member_since)?),
-        })
-    };
-    let customers = rows.iter().map(out).collect::<ApiResult<_>>()?;
-    Ok(HttpResponse::Ok().json(CustomersOut { customers, recalculating, next_cursor }))
+    let currency = record.program.currency;
+    let customers = rows.iter().map(|row| ListedCustomerOut::new(row, currency));
+    Ok(HttpResponse::Ok().json(CustomersOut {
+        customers: customers.collect::<ApiResult<_>>()?,
+        recalculating: is_behind || record.pending.is_some(),
+        next_cursor,
+    }))
+}
+
+async fn page_of(
+    db: &Db,
+    store: StoreId,
+    query: &CustomersQuery,
+    (sort, is_descending): (Sort, bool),
+    after: Option<Seek>,
+    limit: i64,
+) -> ApiResult<(Arc<ProgramRecord>, Vec<Listed>)> {
+    let query = query.clone();
+    let read = db.read(move |tx| {
+        let record = program_of(tx, &store, Hold::Read)?;
+        let filter = query.filter(&record)?;
+        let rows =
+            customers::list(tx, &store, &filter, sort, is_descending, after.as_ref(), limit)?;
+        Ok::<_, workflow::Error>((record, rows))
+    });
+    Ok(read.await?)
 }

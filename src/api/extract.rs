@@ -46,9 +46,17 @@ fn compiled(
     Ok(known.entry(name.to_owned()).or_insert_with(|| Box::leak(Box::new(validator))))
 }
 
+/// What an identifier is, in words.
+const ID_RULE: &str = "must be 1 to 64 characters of A–Z a–z 0–9 . _ : -";
+
 /// What a pattern of the document says, in words.
-const PATTERNS: [(&str, &str); 6] = [
-    (ID_PATTERN, "must be 1 to 64 characters of A–Z a–z 0–9 . _ : -"),
+const PATTERNS: [(&str, &str); 8] = [
+    (ID_PATTERN, ID_RULE),
+    (
+        super::wire::PERCENT_PATTERN,
+        "must be a decimal string such as \"7.5\", with at most two decimals",
+    ),
+    (super::wire::LINES_PATTERN, "must not be blank, nor hold control characters"),
     (
         super::wire::AMOUNT_PATTERN,
         "must be a decimal string such as \"129.95\": digits, without sign or exponent",
@@ -122,10 +130,18 @@ fn add_faults(error: &jsonschema::ValidationError<'_>, root: &str, faults: &mut 
         Kind::Format { format } if format == "date" => {
             "must be a date such as \"2024-06-01\"".to_owned()
         }
+        // What is of another type altogether is told of already.
+        Kind::Enum { options } if !is_of_type(error.instance(), options) => return,
         Kind::Enum { options } => {
             let words = options.as_array().map(Vec::as_slice).unwrap_or_default();
-            let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
-            format!("must be one of {}", words.join(", "))
+            let words: Vec<String> = words
+                .iter()
+                .map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned))
+                .collect();
+            match words.as_slice() {
+                [word] => format!("must be {word}"),
+                words => format!("must be one of {}", words.join(", ")),
+            }
         }
         Kind::MaxLength { limit } => format!("must have at most {limit} characters"),
         Kind::MinLength { limit } => format!("must have at least {limit} characters"),
@@ -135,6 +151,12 @@ fn add_faults(error: &jsonschema::ValidationError<'_>, root: &str, faults: &mut 
         _ => error.to_string(),
     };
     faults.push(Fault::new(at(&path), detail));
+}
+
+/// Whether a value is of the type of the first of some options.
+fn is_of_type(value: &Value, options: &Value) -> bool {
+    let first = options.as_array().and_then(|options| options.first());
+    first.is_none_or(|first| std::mem::discriminant(first) == std::mem::discriminant(value))
 }
 
 fn rule_faults(errors: &ValidationErrors, root: &str, faults: &mut Vec<Fault>) {
@@ -414,16 +436,39 @@ impl<T: TryFrom<PathId>> FromRequest for Id<T> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let found = request.match_info().iter().next();
-        let fault = |name: &str| {
-            let detail = "must be 1 to 64 characters of A–Z a–z 0–9 . _ : -";
-            ApiError::invalid(vec![Fault::new(format!("{{{name}}}"), detail)])
-        };
+        let fault =
+            |name: &str| ApiError::invalid(vec![Fault::new(format!("{{{name}}}"), ID_RULE)]);
         ready(match found {
             Some((name, text)) if is_id(text) => {
                 T::try_from(PathId(text.to_owned())).map(Id).map_err(|_| fault(name))
             }
             Some((name, _)) => Err(fault(name)),
             None => Err(ApiError::new(Code::NotFound)),
+        })
+    }
+}
+
+/// Both identifiers of a path with two, in their order.
+pub struct IdPair<T>(pub T, pub T);
+
+impl<T: TryFrom<PathId>> FromRequest for IdPair<T> {
+    type Error = ApiError;
+    type Future = Ready<ApiResult<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let mut found = Vec::new();
+        let mut faults = Vec::new();
+        for (name, text) in request.match_info().iter() {
+            match is_id(text).then(|| T::try_from(PathId(text.to_owned()))) {
+                Some(Ok(id)) => found.push(id),
+                _ => faults.push(Fault::new(format!("{{{name}}}"), ID_RULE)),
+            }
+        }
+        let mut found = found.into_iter();
+        ready(match (found.next(), found.next()) {
+            _ if !faults.is_empty() => Err(ApiError::invalid(faults)),
+            (Some(first), Some(second)) => Ok(Self(first, second)),
+            _ => Err(ApiError::new(Code::NotFound)),
         })
     }
 }
@@ -443,7 +488,7 @@ macro_rules! path_ids {
     )*};
 }
 
-path_ids! { CustomerId OrderId RefundId ActivityId TierCode }
+path_ids! { CustomerId OrderId RefundId ActivityId TierCode BenefitCode }
 
 impl From<PathId> for String {
     fn from(id: PathId) -> Self {

@@ -8,6 +8,7 @@ use super::orders::OrderIn;
 use super::problem::{ApiError, ApiResult, Code, Fault, Problem, TOKEN, problems};
 use super::refunds::RefundIn;
 use super::wire;
+use crate::db::audit::Actor;
 use crate::db::programs::Hold;
 use crate::db::{Db, activities, orders};
 use crate::domain::id::{ActivityId, CustomerId, OrderId, RefundId, StoreId, is_id};
@@ -127,7 +128,8 @@ pub async fn post_facts(
             }
         }
     }
-    results.extend(record(&db, allowed.caller.store, parsed).await?);
+    results
+        .extend(record(&db, allowed.caller.store.clone(), &allowed.caller.actor(), parsed).await?);
     Ok(HttpResponse::Ok().json(summary(results)))
 }
 
@@ -138,6 +140,7 @@ pub async fn post_facts(
 pub async fn record(
     db: &Db,
     store: StoreId,
+    actor: &Actor,
     lines: Vec<(usize, Line)>,
 ) -> ApiResult<Vec<(usize, Result<Stored, ApiError>)>> {
     let mut order_ids = Vec::new();
@@ -212,7 +215,7 @@ pub async fn record(
         .map(|(customer, (numbers, lines))| {
             let store = store.clone();
             async move {
-                let outcomes = record_of_customer(db, store, customer, lines).await;
+                let outcomes = record_of_customer(db, store, actor, customer, lines).await;
                 numbers.into_iter().zip(outcomes)
             }
         })
@@ -228,15 +231,17 @@ pub async fn record(
 async fn record_of_customer(
     db: &Db,
     store: StoreId,
+    actor: &Actor,
     customer: CustomerId,
     lines: Vec<Line>,
 ) -> Vec<Result<Stored, ApiError>> {
     let write = |lines: Vec<Line>| {
-        let (store, customer) = (store.clone(), customer.clone());
+        let (store, customer, actor) = (store.clone(), customer.clone(), actor.clone());
         async move {
             let count = lines.len();
-            let batch =
-                db.write(move |tx| put_lines(tx, &store, &customer, &lines, wire::now())).await;
+            let batch = db
+                .write(move |tx| put_lines(tx, &store, &customer, &lines, &actor, wire::now()))
+                .await;
             match batch {
                 Ok(outcomes) | Err(Batch::NothingStored(outcomes)) => {
                     outcomes.into_iter().map(|o| o.map_err(ApiError::from)).collect()

@@ -1,12 +1,20 @@
 //! The HTTP API: wire types, handlers, extractors. Knows no diesel and no rules.
 
 pub mod activities;
+pub mod audit;
 pub mod auth;
+pub mod badges;
+pub mod benefits;
+pub mod cards;
 pub mod changes;
+pub mod csv;
 pub mod customers;
+pub mod designations;
+pub mod events;
 pub mod extract;
 pub mod facts;
 pub mod health;
+pub mod links;
 pub mod memberships;
 pub mod orders;
 pub mod pauses;
@@ -15,7 +23,10 @@ pub mod program;
 pub mod recalculations;
 pub mod refunds;
 pub mod revisions;
+pub mod statuses;
+pub mod svg;
 pub mod tiers;
+pub mod timeline;
 pub mod wire;
 
 use crate::db::programs::{Hold, ProgramRecord};
@@ -89,6 +100,30 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(memberships::get_membership)
         .service(memberships::explain_membership)
         .service(memberships::recalculate_membership)
+        .service(designations::put_designation)
+        .service(designations::patch_designation)
+        .service(designations::get_designation)
+        .service(designations::remove_designation)
+        .service(designations::list_designations)
+        .service(statuses::get_status)
+        .service(statuses::put_status)
+        .service(statuses::list_status_changes)
+        .service(links::put_link)
+        .service(links::delete_link)
+        .service(links::list_links)
+        .service(badges::get_customer_badge)
+        .service(badges::get_order_badge)
+        .service(badges::list_badges)
+        .service(badges::get_badge_svg)
+        .service(badges::list_customer_benefits)
+        .service(cards::get_card)
+        .service(benefits::put_benefit)
+        .service(benefits::get_benefit)
+        .service(benefits::list_benefits)
+        .service(benefits::delete_benefit)
+        .service(timeline::list_timeline)
+        .service(audit::list_audit)
+        .service(events::list_events)
         .service(health::get_health)
         .service(health::get_readiness);
 }
@@ -151,8 +186,14 @@ pub fn document() -> OpenApi {
                 "What happened: orders, refunds and activities, under ids that the shop chose.",
             ),
             tag("Memberships", "Where customers stand, and why."),
+            tag("Badges", "How to treat a customer, in one look-up."),
+            tag("Statuses", "The badge's one word, and the notes that explain it."),
+            tag("Designations", "Who formally is a VIP: the VIP list."),
+            tag("Links", "Customers who belong together."),
+            tag("Benefits", "What the shop does for some of its customers."),
             tag("Program", "The program's settings, and how they change."),
             tag("Tiers", "The ladder that customers climb."),
+            tag("Audit and events", "Who changed what, and a numbered feed of what happened."),
             tag("Operation", "For those who run the service."),
         ]))
         .paths(served.paths)

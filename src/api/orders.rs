@@ -4,16 +4,20 @@ use super::auth::{Allowed, ReadLists, ReadOne, WriteFacts};
 use super::extract::{Id, IfMatchHeader, Json, NoQuery, Query, etag, rule};
 use super::problem::{ANY_TOKEN, ApiError, ApiResult, BODY, Code, Fault, TOKEN, problems};
 use super::read_of_store;
+use super::statuses::StatusWire;
 use super::wire::{self, At, LIMIT_DEFAULT, MembershipChangeOut, MembershipOut};
-use crate::db::orders::{self, Filter, OrderRow};
+use crate::db::customers::status_of;
+use crate::db::orders::{self, Filter, Listed, OrderRow, Sort};
 use crate::db::page::Seek;
 use crate::db::{Db, customers, instant, maybe_instant};
 use crate::domain::fact::OrderStatus;
 use crate::domain::id::{CustomerId, OrderId};
 use crate::domain::money::{Amount, Currency, parse_amount};
+use crate::domain::status::Status;
 use crate::domain::words::word;
 use crate::workflow::Refusal;
 use crate::workflow::facts::{self, Order, Stored};
+use crate::workflow::recalculation::catch_up;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, put, web};
 
@@ -151,14 +155,17 @@ pub struct OrderOut {
     /// The shop's own time of this version.
     #[schema(required, examples("2024-06-01T10:00:00Z"))]
     pub updated_at: Option<At>,
+    /// The badge's word of the customer: `active`, `vip`, `caution` or `do_not_serve`.
+    #[schema(examples("active"))]
+    pub customer_status: String,
 }
 
 impl OrderOut {
-    /// A stored order, in the program's currency.
+    /// A stored order, in the program's currency, and its customer's status.
     ///
     /// # Errors
     /// `internal` where a stored instant is none.
-    pub fn new(row: &OrderRow, currency: Currency) -> ApiResult<Self> {
+    pub fn new(row: &OrderRow, customer: Status, currency: Currency) -> ApiResult<Self> {
         Ok(Self {
             order_id: row.order_id.clone(),
             customer_id: row.customer_id.clone(),
@@ -169,6 +176,7 @@ impl OrderOut {
             placed_at: At(instant(row.placed_at)?),
             completed_at: maybe_instant(row.completed_at)?.map(At),
             updated_at: maybe_instant(row.updated_at)?.map(At),
+            customer_status: word(&Status::WORDS, &customer).to_owned(),
         })
     }
 }
@@ -234,7 +242,7 @@ pub async fn put_order(
     let currency = recorded.program.program.currency;
     let membership = |m| MembershipOut::new(&recorded.row.customer_id, m, currency);
     let out = OrderRecordedOut {
-        order: OrderOut::new(&recorded.row, currency)?,
+        order: OrderOut::new(&recorded.row, recorded.status, currency)?,
         membership: MembershipChangeOut {
             before: membership(&recorded.before),
             after: membership(&recorded.after),
@@ -264,12 +272,15 @@ pub async fn get_order(
     _: NoQuery,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
-    let (record, row) = read_of_store(&db, allowed.caller.store, move |tx, store, _| {
-        Ok(orders::find(tx, store, &id.0)?.ok_or(Refusal::NotFound("order"))?)
+    let (record, (row, status)) = read_of_store(&db, allowed.caller.store, move |tx, store, _| {
+        let order = orders::find(tx, store, &id.0)?.ok_or(Refusal::NotFound("order"))?;
+        let customer = CustomerId::parse(&order.customer_id)?;
+        let customer = customers::find(tx, store, &customer)?.ok_or(Refusal::NotFound("order"))?;
+        Ok((order, customer.status(wire::now())?))
     })
     .await?;
-    let currency = record.program.currency;
-    Ok(HttpResponse::Ok().insert_header(etag(row.version)).json(OrderOut::new(&row, currency)?))
+    let out = OrderOut::new(&row, status, record.program.currency)?;
+    Ok(HttpResponse::Ok().insert_header(etag(row.version)).json(out))
 }
 
 /// What a list of orders is narrowed down to.
@@ -280,25 +291,59 @@ pub struct OrdersQuery {
     /// Only orders of this status.
     #[param(inline)]
     status: Option<OrderStatusWire>,
+    /// Only orders of customers with this status.
+    #[param(inline)]
+    customer_status: Option<StatusWire>,
     /// Only orders placed at or after this instant.
     #[param(inline, example = "2024-01-01T00:00:00Z")]
     placed_from: Option<At>,
     /// Only orders placed before this instant.
     #[param(inline, example = "2025-01-01T00:00:00Z")]
     placed_before: Option<At>,
+    /// What to sort by, a minus before it for the highest first; `-placed_at` by default.
+    #[param(inline)]
+    sort: Option<OrderSort>,
     /// How many to answer: 1 to 200, 50 by default.
     #[param(minimum = 1, maximum = 200, example = 50)]
     limit: Option<i64>,
-    /// Where to go on: the `next_cursor` of the page before.
+    /// Where to go on: the `next_cursor` of the page before, under the same sort.
     #[validate(custom(function = "wire::is_cursor"))]
     #[param(format = "cursor", max_length = 1000)]
     cursor: Option<String>,
 }
 
+/// What orders can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum OrderSort {
+    /// When they were placed, the newest first (the default).
+    #[serde(rename = "-placed_at")]
+    PlacedDescending,
+    /// When they were placed.
+    #[serde(rename = "placed_at")]
+    Placed,
+    /// The customer's status, `do_not_serve` first, then `caution`, `vip`, `active`.
+    #[serde(rename = "-customer_status")]
+    CustomerStatusDescending,
+    /// The customer's status, the other way round.
+    #[serde(rename = "customer_status")]
+    CustomerStatus,
+}
+
+impl From<OrderSort> for Sort {
+    fn from(sort: OrderSort) -> Self {
+        match sort {
+            OrderSort::PlacedDescending => Self::PlacedDescending,
+            OrderSort::Placed => Self::Placed,
+            OrderSort::CustomerStatusDescending => Self::CustomerStatusDescending,
+            OrderSort::CustomerStatus => Self::CustomerStatus,
+        }
+    }
+}
+
 /// A page of orders.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OrdersOut {
-    /// The orders, those placed last first.
+    /// The orders, those placed last first where no other sort is asked for.
     pub orders: Vec<OrderOut>,
     /// Where the next page begins; null on the last one.
     #[schema(required)]
@@ -322,18 +367,25 @@ pub async fn page_of_orders(
         status: query.status.map(OrderStatus::from),
         placed_from: query.placed_from.map(|at| at.0),
         placed_before: query.placed_before.map(|at| at.0),
+        customer_status: query.customer_status.map(Status::from),
     };
+    let sort = query.sort.map_or(Sort::PlacedDescending, Sort::from);
+    catch_up(db, &store).await?;
     let (record, rows) = read_of_store(db, store, move |tx, store, _| {
         if let Some(customer) = &filter.customer {
             customers::find(tx, store, customer)?.ok_or(Refusal::NotFound("customer"))?;
         }
-        Ok(orders::list(tx, store, &filter, after.as_ref(), limit.saturating_add(1))?)
+        Ok(orders::list(tx, store, &filter, sort, after.as_ref(), limit.saturating_add(1))?)
     })
     .await?;
     let currency = record.program.currency;
-    let (rows, next_cursor) =
-        wire::page(rows, limit, |row| Seek::number(row.placed_at, row.order_id.clone()));
-    let orders = rows.iter().map(|row| OrderOut::new(row, currency)).collect::<ApiResult<_>>()?;
+    let (rows, next_cursor) = wire::page(rows, limit, |row: &Listed| row.seek(sort));
+    let now = wire::now();
+    let out = |row: &Listed| {
+        let status = status_of(row.flag.as_deref(), row.vip_until, now)?;
+        OrderOut::new(&row.order, status, currency)
+    };
+    let orders = rows.iter().map(out).collect::<ApiResult<_>>()?;
     Ok(OrdersOut { orders, next_cursor })
 }
 

@@ -21,7 +21,7 @@ async fn switch(
     let context = context(caller, action);
     let changed =
         db.write(move |tx| change_pauses(tx, &context, options, &if_match, switch)).await?;
-    let (record, recalculation) = follow_up(db, changed).await?;
+    let (record, recalculation) = follow_up(db, &caller.store, changed).await?;
     let version = version_after(db, &caller.store).await?;
     Ok(HttpResponse::Ok()
         .insert_header(etag(version))

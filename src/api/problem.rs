@@ -75,6 +75,16 @@ codes! {
     PausesOverlap "pauses_overlap" CONFLICT "The instant lies before the last pause began or ended.";
     RecalculationRunning "recalculation_running" CONFLICT "One recalculation at a time: try again when it has finished.";
     FigureOverflow "figure_overflow" CONFLICT "A total of the customer would exceed what 64 bits can hold.";
+    UnknownTier "unknown_tier" CONFLICT "The ladder has no such tier.";
+    UnknownBenefit "unknown_benefit" CONFLICT "The store has no such benefit.";
+    BenefitInUse "benefit_in_use" CONFLICT "A tier carries the benefit or somebody has it; `for_everyone=true` takes it from all.";
+    TooManyBenefits "too_many_benefits" CONFLICT "A store has at most 200 benefits.";
+    SinceInFuture "since_in_future" CONFLICT "A customer is a VIP since today or an earlier date.";
+    DesignationWouldHaveEnded "designation_would_have_ended" CONFLICT "`ends_at`, or the grace period after the cancelled subscription, is over already.";
+    DesignationEnded "designation_ended" CONFLICT "The designation has ended; a PUT designates anew.";
+    BenefitsMustEndFirst "benefits_must_end_first" CONFLICT "The designation gives benefits that have to be taken off before it ends; `detail` names them.";
+    ConfirmationRequired "confirmation_required" CONFLICT "This status ends a designation: send `confirm: true` with it.";
+    TooManyLinks "too_many_links" CONFLICT "A customer has at most 100 links.";
     Internal "internal" INTERNAL_SERVER_ERROR "Something went wrong here; the log says what.";
     Unavailable "unavailable" SERVICE_UNAVAILABLE "The database can't be reached, or too much waits already: try again.";
 }
@@ -100,6 +110,17 @@ impl From<&Refusal> for Code {
             Refusal::RecalculationRunning => Self::RecalculationRunning,
             Refusal::FigureOverflow => Self::FigureOverflow,
             Refusal::PreconditionFailed => Self::PreconditionFailed,
+            Refusal::Forbidden => Self::Forbidden,
+            Refusal::UnknownTier(_) => Self::UnknownTier,
+            Refusal::UnknownBenefit(_) => Self::UnknownBenefit,
+            Refusal::BenefitInUse => Self::BenefitInUse,
+            Refusal::TooManyBenefits => Self::TooManyBenefits,
+            Refusal::SinceInFuture => Self::SinceInFuture,
+            Refusal::DesignationWouldHaveEnded => Self::DesignationWouldHaveEnded,
+            Refusal::DesignationEnded => Self::DesignationEnded,
+            Refusal::BenefitsMustEndFirst(_) => Self::BenefitsMustEndFirst,
+            Refusal::ConfirmationRequired => Self::ConfirmationRequired,
+            Refusal::TooManyLinks => Self::TooManyLinks,
             Refusal::Program(refused) => match refused {
                 Refused::CurrencyFixed => Self::CurrencyFixed,
                 Refused::EntryMethodNeedsLadder | Refused::ThresholdNotWhole(_) => {

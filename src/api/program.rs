@@ -10,6 +10,7 @@ use super::wire::At;
 use crate::db::recalculations;
 use crate::db::{Db, Tx};
 use crate::domain::Instant;
+use crate::domain::benefit::Treatment;
 use crate::domain::change::{Settings, convert_ladder};
 use crate::domain::money::Currency;
 use crate::domain::period::{Anchor, MONTHS_MAX, ProgressReset};
@@ -71,6 +72,14 @@ pub struct ProgramIn {
     #[serde(default)]
     #[schema(minimum = 0, maximum = 3650, examples(90))]
     grace_days: Option<u32>,
+    /// Whether the shop's label has a place for the VIP icon; true by default.
+    #[serde(default)]
+    #[schema(examples(true))]
+    label_shows_icon: Option<bool>,
+    /// Whether a customer's card shows that they are a VIP; false by default.
+    #[serde(default)]
+    #[schema(examples(false))]
+    vip_visible_to_customers: Option<bool>,
 }
 
 /// What thresholds are measured against.
@@ -235,11 +244,18 @@ fn program_rules(program: &ProgramIn) -> Result<(), ValidationError> {
 
 impl ProgramIn {
     /// The settings that this states in full, over a ladder.
-    fn into_settings(self, ladder: Ladder, now: Instant) -> workflow::Result<Settings> {
+    fn into_settings(
+        self,
+        ladder: Ladder,
+        mut treatment: Treatment,
+        now: Instant,
+    ) -> workflow::Result<Settings> {
         let time_zone =
             self.time_zone.as_deref().and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
         let currency = self.currency.as_deref().and_then(Currency::parse);
         let rate = self.points_per_unit.as_deref().and_then(|text| text.parse().ok());
+        treatment.label_shows_icon = self.label_shows_icon.unwrap_or(true);
+        treatment.vip_visible_to_customers = self.vip_visible_to_customers.unwrap_or(false);
         let today = now.with_timezone(&time_zone).date_naive();
         Ok(Settings {
             name: self.name.unwrap_or_else(|| "VIP".to_owned()),
@@ -247,6 +263,7 @@ impl ProgramIn {
             time_zone,
             start_date: self.start_date.unwrap_or(today),
             grace_days: self.grace_days.unwrap_or(90),
+            treatment,
             rules: Rules {
                 entry_method: self.entry_method.map_or(EntryMethod::AmountSpent, EntryMethod::from),
                 progress_reset: self
@@ -283,6 +300,12 @@ pub struct ProgramOut {
     /// How many days a designation is kept after a subscription was cancelled.
     #[schema(examples(90))]
     pub grace_days: u32,
+    /// Whether the shop's label has a place for the VIP icon.
+    #[schema(examples(true))]
+    pub label_shows_icon: bool,
+    /// Whether a customer's card shows that they are a VIP.
+    #[schema(examples(false))]
+    pub vip_visible_to_customers: bool,
     /// Since when the program is paused; null while it runs.
     #[schema(required)]
     pub paused_since: Option<At>,
@@ -332,6 +355,8 @@ impl ProgramOut {
             start_date: program.start_date,
             rules: RulesOut::from(program.latest()),
             grace_days: program.grace_days,
+            label_shows_icon: program.treatment.label_shows_icon,
+            vip_visible_to_customers: program.treatment.vip_visible_to_customers,
             paused_since: program
                 .pauses()
                 .last()
@@ -352,6 +377,8 @@ fn to_input(program: &Program) -> serde_json::Value {
         "entry_method": rules.entry_method, "progress_reset": rules.progress_reset,
         "tier_retention": rules.tier_retention, "points_per_unit": rules.points_per_unit,
         "grace_days": program.grace_days,
+        "label_shows_icon": program.treatment.label_shows_icon,
+        "vip_visible_to_customers": program.treatment.vip_visible_to_customers,
     })
 }
 
@@ -392,9 +419,14 @@ pub async fn patch_program(
     let context = context(&allowed.caller, "program_changed");
     let now = context.now;
     let wish = move |current: &Current<'_>| match current.program {
-        None => body.onto(json!({}))?.into_settings(Ladder::default(), now).map_err(ApiError::from),
+        None => body
+            .onto(json!({}))?
+            .into_settings(Ladder::default(), Treatment::default(), now)
+            .map_err(ApiError::from),
         Some(program) => {
-            let settings = body.onto(to_input(program))?.into_settings(Ladder::default(), now)?;
+            let treatment = program.treatment.clone();
+            let settings =
+                body.onto(to_input(program))?.into_settings(Ladder::default(), treatment, now)?;
             let old = program.latest();
             let ladder = convert_ladder(
                 &old.ladder,
@@ -409,7 +441,7 @@ pub async fn patch_program(
     let changed = db
         .write(move |tx: &mut Tx<'_>| change_settings(tx, &context, options, &if_match.0, wish))
         .await?;
-    let (record, recalculation) = follow_up(&db, changed).await?;
+    let (record, recalculation) = follow_up(&db, &allowed.caller.store, changed).await?;
     let version = version_after(&db, &allowed.caller.store).await?;
     Ok(HttpResponse::Ok()
         .insert_header(etag(version))

@@ -5,7 +5,7 @@ use super::extract::Query;
 use super::problem::{ANY_TOKEN, ApiResult, Code, problems};
 use super::program::RulesOut;
 use super::read_of_store;
-use super::tiers::TierOut;
+use super::tiers::RungOut;
 use super::wire::{self, At, PageQuery};
 use crate::db::Db;
 use crate::db::page::Seek;
@@ -26,7 +26,7 @@ pub struct RevisionOut {
     #[serde(flatten)]
     pub rules: RulesOut,
     /// The tiers, by rank.
-    pub tiers: Vec<TierOut>,
+    pub tiers: Vec<RungOut>,
     /// When it was made.
     pub recorded_at: At,
     /// The subject of the token that made it.
@@ -79,7 +79,7 @@ pub async fn list_program_revisions(
         revision: row.revision.number,
         effective_from: At(row.revision.effective_from),
         rules: RulesOut::from(&row.revision.rules),
-        tiers: TierOut::list(&row.revision.rules, currency),
+        tiers: RungOut::list(&row.revision.rules, currency),
         recorded_at: At(row.recorded_at),
         recorded_by: row.recorded_by.clone(),
         superseded_by: row.superseded_by,

@@ -1,71 +1,132 @@
 //! Tiers.
 
-use super::auth::{Allowed, ReadOne, WriteProgram};
-use super::changes::{CHANGE, ChangeQuery, context, follow_up, version_after};
+use super::auth::{Allowed, Caller, ReadOne, WriteProgram, WriteRules};
+use super::changes::{
+    CHANGE, ChangeQuery, context, follow_up, is_effective_from, options, version_after,
+};
+use super::designations::{Code64, PriorityWire, code_rules, codes, texts};
 use super::extract::{Id, IfMatchHeader, Json, NoQuery, Query, etag};
 use super::problem::{ANY_TOKEN, ApiResult, BODY, Code, TOKEN, problems};
 use super::program::EntryMethodWire;
 use super::read_of_store;
 use super::recalculations::RecalculationOut;
+use super::wire::words;
 use crate::db::Db;
+use crate::domain::Instant;
+use crate::domain::benefit::{Icon, TierTreatment};
 use crate::domain::change::{
     Settings, parse_threshold, put_tier as put_into_ladder, threshold_text,
 };
+use crate::domain::designation::Priority;
 use crate::domain::id::TierCode;
 use crate::domain::money::Currency;
-use crate::domain::program::{EntryMethod, Rules};
+use crate::domain::program::{EntryMethod, Program, Rules, TierRetention};
 use crate::domain::tier::{InvalidLadder, Ladder, Tier};
 use crate::domain::words::word;
-use crate::workflow::programs::{Current, change_settings};
+use crate::workflow::programs::{Current, Options, change_settings};
 use crate::workflow::{self, Refusal};
 use actix_web::{HttpResponse, delete, get, put, web};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use validator::{Validate, ValidationError};
 
-/// A tier as an administrator states it.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema, Validate)]
-#[serde(deny_unknown_fields)]
-pub struct TierIn {
-    /// The name that people read.
-    #[schema(
-        max_length = 100,
-        pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
-        examples("Gold")
-    )]
-    name: String,
-    /// Its place in the ladder, higher is better; unique. Thresholds rise with ranks.
-    #[schema(minimum = 1, maximum = 1_000_000, examples(3))]
-    rank: u32,
-    /// The progress that reaches it: an amount in the program's currency, or a
-    /// whole number of orders or points, by the program's entry method. "0"
-    /// makes it the entry tier; null means that no progress reaches it.
-    #[serde(default)]
-    #[schema(pattern = r"^[0-9]{1,19}(\.[0-9]{1,4})?$", examples("500.00"))]
-    threshold: Option<String>,
+/// What is stated of a tier, in a ladder or by itself.
+macro_rules! tiers_in {
+    ($($(#[$doc:meta])* $name:ident { $($code:tt)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Serialize, Deserialize, ToSchema, Validate)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $($code)*
+            /// The name that people read.
+            #[schema(
+                max_length = 100,
+                pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
+                examples("Gold")
+            )]
+            name: String,
+            /// Its place in the ladder, higher is better; unique. Thresholds rise with ranks.
+            #[schema(minimum = 1, maximum = 1_000_000, examples(3))]
+            rank: u32,
+            /// The progress that reaches it: an amount in the program's currency, or a
+            /// whole number of orders or points, by the program's entry method. "0"
+            /// makes it the entry tier; null means that no progress reaches it.
+            #[serde(default)]
+            #[schema(pattern = r"^[0-9]{1,19}(\.[0-9]{1,4})?$", examples("500.00"))]
+            threshold: Option<String>,
+            /// The codes of the benefits of who holds it; none by default. What is
+            /// taken off stays with who holds the tier already, unless
+            /// `for_everyone` is true or the tiers are not permanent.
+            #[serde(default)]
+            #[validate(custom(function = "code_rules"))]
+            #[schema(max_items = 50, examples(json!([])))]
+            benefits: Option<Vec<Code64>>,
+            /// Its picture on badges and labels; `star` by default.
+            #[serde(default)]
+            icon: Option<IconWire>,
+            /// How soon to serve who holds it; `normal` by default.
+            #[serde(default)]
+            priority: Option<PriorityWire>,
+            /// The team that sees to who holds it.
+            #[serde(default)]
+            #[schema(
+                max_length = 64,
+                pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
+                examples("key-accounts")
+            )]
+            team: Option<String>,
+            /// Whether reaching it makes a VIP. Only a `platform_admin` may send
+            /// it; left out, it stays as it is, and is false for a new tier.
+            #[serde(default)]
+            designates: Option<bool>,
+        }
+
+        impl $name {
+            /// How those are to be treated who hold it, with what is left out
+            /// as it was.
+            fn treatment(&self, was: &TierTreatment) -> TierTreatment {
+                TierTreatment {
+                    icon: self.icon.map(Icon::from).unwrap_or_default(),
+                    priority: self.priority.map(Priority::from).unwrap_or_default(),
+                    team: self.team.clone(),
+                    designates: self.designates.unwrap_or(was.designates),
+                }
+            }
+        }
+    )*};
 }
 
-/// A tier of a whole ladder.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema, Validate)]
-#[serde(deny_unknown_fields)]
-pub struct LadderTierIn {
-    /// What the tier is held by; it outlives changes of everything else.
-    #[schema(pattern = "^[A-Za-z0-9._:-]{1,64}$", examples("gold"))]
-    code: String,
-    /// The name that people read.
-    #[schema(
-        max_length = 100,
-        pattern = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
-        examples("Gold")
-    )]
-    name: String,
-    /// Its place in the ladder, higher is better; unique. Thresholds rise with ranks.
-    #[schema(minimum = 1, maximum = 1_000_000, examples(3))]
-    rank: u32,
-    /// The progress that reaches it, as in a single tier.
-    #[serde(default)]
-    #[schema(pattern = r"^[0-9]{1,19}(\.[0-9]{1,4})?$", examples("500.00"))]
-    threshold: Option<String>,
+tiers_in! {
+    /// A tier as an administrator states it.
+    TierIn {}
+    /// A tier of a whole ladder.
+    LadderTierIn {
+        /// What the tier is held by; it outlives changes of everything else.
+        #[schema(pattern = "^[A-Za-z0-9._:-]{1,64}$", examples("gold"))]
+        code: String,
+    }
+}
+
+words! {
+    /// The picture of a tier.
+    IconWire as Icon => Icon {
+        /// A star.
+        Star,
+        /// A round medal with a 3.
+        Bronze,
+        /// A scalloped medal with a 2.
+        Silver,
+        /// A rayed medal with a 1.
+        Gold,
+        /// A shield.
+        Platinum,
+        /// A gem.
+        Diamond,
+        /// A crown.
+        Crown,
+        /// A heart.
+        Heart,
+    }
 }
 
 /// All tiers at once.
@@ -79,6 +140,46 @@ pub struct LadderIn {
     /// What the thresholds are measured against, where that changes with them.
     #[serde(default)]
     entry_method: Option<EntryMethodWire>,
+}
+
+/// How a change of tiers is to be made.
+#[derive(Debug, Deserialize, IntoParams, Validate)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct TiersChangeQuery {
+    /// From when on it holds: an instant that is not in the future, or
+    /// `beginning`. Now by default, which leaves the past as it was judged;
+    /// with an earlier instant, everyone is recalculated from there.
+    #[validate(custom(function = "is_effective_from"))]
+    #[param(format = "effective-from", max_length = 40, example = "beginning")]
+    effective_from: Option<String>,
+    /// Recalculate everyone, and drop achievements that the facts don't bear
+    /// out: the only way in which a permanent tier is lost.
+    allow_downgrades: Option<bool>,
+    /// Only say what it would do: nothing is changed.
+    dry_run: Option<bool>,
+    /// Benefits that this takes off a tier are taken from those who hold it
+    /// too; otherwise, with permanent tiers, they keep them.
+    for_everyone: Option<bool>,
+}
+
+impl TiersChangeQuery {
+    /// The options that these parameters state, and whether benefits go for everyone.
+    fn options(&self) -> (Options, bool) {
+        let options = options(self.effective_from.as_deref(), self.allow_downgrades, self.dry_run);
+        (options, self.for_everyone.unwrap_or(false))
+    }
+}
+
+/// Only who sets rules may say that a tier makes VIPs.
+fn check_rules(
+    caller: &Caller,
+    mut designates: impl Iterator<Item = Option<bool>>,
+) -> ApiResult<()> {
+    if designates.any(|designates| designates.is_some()) && !caller.may::<WriteRules>() {
+        return Err(Refusal::Forbidden.into());
+    }
+    Ok(())
 }
 
 /// What a ladder's own texts show: codes and ranks are unique, and thresholds,
@@ -111,9 +212,9 @@ fn ladder_rules(tiers: &[LadderTierIn]) -> Result<(), ValidationError> {
     Err(error)
 }
 
-/// A tier as it is.
+/// A tier and how it is reached.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct TierOut {
+pub struct RungOut {
     /// What the tier is held by.
     #[schema(examples("gold"))]
     pub code: String,
@@ -128,7 +229,7 @@ pub struct TierOut {
     pub threshold: Option<String>,
 }
 
-impl TierOut {
+impl RungOut {
     fn new(tier: &Tier, method: EntryMethod, currency: Currency) -> Self {
         Self {
             code: tier.code.to_string(),
@@ -142,6 +243,43 @@ impl TierOut {
     pub fn list(rules: &Rules, currency: Currency) -> Vec<Self> {
         let tiers = rules.ladder.tiers().iter();
         tiers.map(|tier| Self::new(tier, rules.entry_method, currency)).collect()
+    }
+}
+
+/// A tier as it is.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct TierOut {
+    /// The tier and how it is reached.
+    #[serde(flatten)]
+    pub rung: RungOut,
+    /// The codes of the benefits that it carries.
+    #[schema(examples(json!([])))]
+    pub benefits: Vec<String>,
+    /// Its picture on badges and labels.
+    #[schema(examples("gold"))]
+    pub icon: String,
+    /// How soon to serve who holds it: `low`, `normal`, `high` or `urgent`.
+    #[schema(examples("normal"))]
+    pub priority: String,
+    /// The team that sees to who holds it.
+    #[schema(required, examples("key-accounts"))]
+    pub team: Option<String>,
+    /// Whether reaching it makes a VIP.
+    #[schema(examples(false))]
+    pub designates: bool,
+}
+
+impl TierOut {
+    fn new(tier: &Tier, program: &Program) -> Self {
+        let treated = program.treatment.of(&tier.code);
+        Self {
+            rung: RungOut::new(tier, program.latest().entry_method, program.currency),
+            benefits: texts(&program.treatment.carried_by(&tier.code)),
+            icon: word(&Icon::WORDS, &treated.icon).to_owned(),
+            priority: word(&Priority::WORDS, &treated.priority).to_owned(),
+            team: treated.team,
+            designates: treated.designates,
+        }
     }
 }
 
@@ -170,10 +308,11 @@ pub struct LadderOut {
 }
 
 impl LadderOut {
-    fn new(rules: &Rules, currency: Currency, recalculation: Option<RecalculationOut>) -> Self {
+    fn new(program: &Program, recalculation: Option<RecalculationOut>) -> Self {
+        let rules = program.latest();
         Self {
             entry_method: word(&EntryMethod::WORDS, &rules.entry_method).to_owned(),
-            tiers: TierOut::list(rules, currency),
+            tiers: rules.ladder.tiers().iter().map(|tier| TierOut::new(tier, program)).collect(),
             recalculation,
         }
     }
@@ -196,6 +335,27 @@ fn to_tier(
         ),
     };
     Ok(Tier { code, name, rank, threshold })
+}
+
+/// Has a tier carry benefits and be treated as stated from now on.
+fn treat(
+    settings: &mut Settings,
+    code: &TierCode,
+    benefits: Option<&[Code64]>,
+    for_everyone: bool,
+    now: Instant,
+    treatment: impl FnOnce(&TierTreatment) -> TierTreatment,
+) -> workflow::Result<()> {
+    let benefits = codes(benefits)?;
+    let unknown = benefits.iter().find(|code| !settings.treatment.benefits.contains_key(code));
+    if let Some(unknown) = unknown {
+        return Err(Refusal::UnknownBenefit(unknown.to_string()).into());
+    }
+    let is_kept = !for_everyone && settings.rules.tier_retention == TierRetention::Permanent;
+    settings.treatment.carry(code, &benefits, now, is_kept);
+    let was = settings.treatment.of(code);
+    settings.treatment.set(code, treatment(&was));
+    Ok(())
 }
 
 fn to_ladder(tiers: Vec<Tier>) -> Result<Ladder, Refusal> {
@@ -222,12 +382,12 @@ pub async fn list_tiers(
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let (record, ()) = read_of_store(&db, allowed.caller.store, |_, _, _| Ok(())).await?;
-    let out = LadderOut::new(record.program.latest(), record.program.currency, None);
+    let out = LadderOut::new(&record.program, None);
     Ok(HttpResponse::Ok().insert_header(etag(record.version)).json(out))
 }
 
 problems!(PutTiersProblems: TOKEN, BODY, CHANGE, &[
-    Code::ThresholdNotInUnit, Code::TierLeavesLadder,
+    Code::ThresholdNotInUnit, Code::TierLeavesLadder, Code::UnknownBenefit,
 ]);
 
 /// Set all tiers at once.
@@ -238,7 +398,7 @@ problems!(PutTiersProblems: TOKEN, BODY, CHANGE, &[
     tag = "Tiers",
     operation_id = "put_tiers",
     security(("token" = [])),
-    params(ChangeQuery, ("If-Match" = Option<String>, Header, description = "Change them only if they are still this version (an `ETag`).")),
+    params(TiersChangeQuery, ("If-Match" = Option<String>, Header, description = "Change them only if they are still this version (an `ETag`).")),
     request_body(content = LadderIn, example = json!({"tiers": [
         {"code": "bronze", "name": "Bronze", "rank": 1, "threshold": "0"},
         {"code": "silver", "name": "Silver", "rank": 2, "threshold": "250.00"},
@@ -249,38 +409,43 @@ problems!(PutTiersProblems: TOKEN, BODY, CHANGE, &[
 #[put("/v1/tiers")]
 pub async fn put_tiers(
     allowed: Allowed<WriteProgram>,
-    query: Query<ChangeQuery>,
+    query: Query<TiersChangeQuery>,
     if_match: IfMatchHeader,
     body: Json<LadderIn>,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let context = context(&allowed.caller, "tiers_changed");
-    let options = query.0.options();
+    let (options, for_everyone) = query.0.options();
     let LadderIn { tiers, entry_method } = body.0;
+    check_rules(&allowed.caller, tiers.iter().map(|tier| tier.designates))?;
+    let now = context.now;
     let wish = move |current: &Current<'_>| {
         let program = current.program.ok_or(Refusal::StoreNotSetUp)?;
         let mut settings = Settings::of(program);
         let method = entry_method.map_or(settings.rules.entry_method, EntryMethod::from);
-        let tiers = tiers.into_iter().map(|tier| {
-            let code = TierCode::parse(&tier.code).map_err(workflow::Error::from)?;
-            Ok(to_tier(
+        let mut ladder = Vec::new();
+        for tier in &tiers {
+            let code = TierCode::parse(&tier.code)?;
+            let benefits = tier.benefits.as_deref();
+            treat(&mut settings, &code, benefits, for_everyone, now, |was| tier.treatment(was))?;
+            ladder.push(to_tier(
                 code,
-                tier.name,
+                tier.name.clone(),
                 tier.rank,
                 tier.threshold.as_deref(),
                 method,
                 program.currency,
-            )?)
-        });
+            )?);
+        }
         settings.rules.entry_method = method;
-        settings.rules.ladder = to_ladder(tiers.collect::<workflow::Result<_>>()?)?;
+        settings.rules.ladder = to_ladder(ladder)?;
         Ok::<_, workflow::Error>(settings)
     };
     let changed =
         db.write(move |tx| change_settings(tx, &context, options, &if_match.0, wish)).await?;
-    let (record, recalculation) = follow_up(&db, changed).await?;
+    let (record, recalculation) = follow_up(&db, &allowed.caller.store, changed).await?;
     let version = version_after(&db, &allowed.caller.store).await?;
-    let out = LadderOut::new(record.program.latest(), record.program.currency, recalculation);
+    let out = LadderOut::new(&record.program, recalculation);
     Ok(HttpResponse::Ok().insert_header(etag(version)).json(out))
 }
 
@@ -304,14 +469,13 @@ pub async fn get_tier(
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let (record, ()) = read_of_store(&db, allowed.caller.store, |_, _, _| Ok(())).await?;
-    let rules = record.program.latest();
-    let tier = rules.ladder.find(&code.0).ok_or(Refusal::NotFound("tier"))?;
-    let out = TierOut::new(tier, rules.entry_method, record.program.currency);
+    let tier = record.program.latest().ladder.find(&code.0).ok_or(Refusal::NotFound("tier"))?;
+    let out = TierOut::new(tier, &record.program);
     Ok(HttpResponse::Ok().insert_header(etag(record.version)).json(out))
 }
 
 problems!(PutTierProblems: TOKEN, BODY, CHANGE, &[
-    Code::ThresholdNotInUnit, Code::LadderInvalid, Code::LadderComesWhole,
+    Code::ThresholdNotInUnit, Code::LadderInvalid, Code::LadderComesWhole, Code::UnknownBenefit,
 ]);
 
 /// Put one tier into the ladder, or change it.
@@ -324,7 +488,7 @@ problems!(PutTierProblems: TOKEN, BODY, CHANGE, &[
     security(("token" = [])),
     params(
         ("tier_code" = String, Path, description = "The tier's code, the shop's own.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "gold"),
-        ChangeQuery,
+        TiersChangeQuery,
         ("If-Match" = Option<String>, Header, description = "Change it only if it is still this version (an `ETag`)."),
     ),
     request_body(content = TierIn, example = json!({"name": "Gold", "rank": 3, "threshold": "500.00"})),
@@ -338,14 +502,16 @@ problems!(PutTierProblems: TOKEN, BODY, CHANGE, &[
 pub async fn put_tier(
     allowed: Allowed<WriteProgram>,
     code: Id<TierCode>,
-    query: Query<ChangeQuery>,
+    query: Query<TiersChangeQuery>,
     if_match: IfMatchHeader,
     body: Json<TierIn>,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let context = context(&allowed.caller, "tier_changed");
-    let options = query.0.options();
-    let TierIn { name, rank, threshold } = body.0;
+    let (options, for_everyone) = query.0.options();
+    let body = body.0;
+    check_rules(&allowed.caller, std::iter::once(body.designates))?;
+    let now = context.now;
     let wanted = code.0.clone();
     let (changed, is_new) = db
         .write(move |tx| {
@@ -354,13 +520,17 @@ pub async fn put_tier(
                 change_settings(tx, &context, options, &if_match.0, |current: &Current<'_>| {
                     let program = current.program.ok_or(Refusal::StoreNotSetUp)?;
                     let mut settings = Settings::of(program);
+                    let benefits = body.benefits.as_deref();
+                    treat(&mut settings, &wanted, benefits, for_everyone, now, |was| {
+                        body.treatment(was)
+                    })?;
                     let rules = &mut settings.rules;
                     is_new = rules.ladder.find(&wanted).is_none();
                     let tier = to_tier(
                         wanted,
-                        name,
-                        rank,
-                        threshold.as_deref(),
+                        body.name,
+                        body.rank,
+                        body.threshold.as_deref(),
                         rules.entry_method,
                         program.currency,
                     )?;
@@ -371,11 +541,10 @@ pub async fn put_tier(
             Ok::<_, workflow::Error>((changed, is_new))
         })
         .await?;
-    let (record, recalculation) = follow_up(&db, changed).await?;
+    let (record, recalculation) = follow_up(&db, &allowed.caller.store, changed).await?;
     let version = version_after(&db, &allowed.caller.store).await?;
-    let rules = record.program.latest();
-    let tier = rules.ladder.find(&code.0).ok_or(Refusal::NotFound("tier"))?;
-    let tier = TierOut::new(tier, rules.entry_method, record.program.currency);
+    let tier = record.program.latest().ladder.find(&code.0).ok_or(Refusal::NotFound("tier"))?;
+    let tier = TierOut::new(tier, &record.program);
     let mut response =
         if is_new && !options.dry_run { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.insert_header(etag(version)).json(TierChangedOut { tier, recalculation }))
@@ -419,10 +588,11 @@ pub async fn delete_tier(
         }
         let left = tiers.iter().filter(|tier| tier.code != code.0).cloned().collect();
         settings.rules.ladder = to_ladder(left)?;
+        settings.treatment.forget(&code.0);
         Ok::<_, workflow::Error>(settings)
     };
     let changed =
         db.write(move |tx| change_settings(tx, &context, options, &if_match.0, wish)).await?;
-    follow_up(&db, changed).await?;
+    follow_up(&db, &allowed.caller.store, changed).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -20,12 +20,35 @@ use validator::Validate;
 pub const AMOUNT_PATTERN: &str = r"^[0-9]{1,19}(\.[0-9]{1,4})?$";
 /// An earning rate.
 pub const RATE_PATTERN: &str = r"^[0-9]{1,7}(\.[0-9]{1,6})?$";
+/// A percentage.
+pub const PERCENT_PATTERN: &str = r"^[0-9]{1,3}(\.[0-9]{1,2})?$";
 /// A currency of ISO 4217.
 pub const CURRENCY_PATTERN: &str = "^[A-Z]{3}$";
 /// An e-mail address, as far as one can tell by its looks.
 pub const EMAIL_PATTERN: &str = r"^[^@\s]+@[^@\s]+$";
 /// A text with something to read in it, and no control characters.
 pub const TEXT_PATTERN: &str = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$";
+/// The same of several lines.
+pub const LINES_PATTERN: &str =
+    r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$";
+
+/// A word list on the wire, and its way to and from the domain's.
+macro_rules! words {
+    ($($(#[$doc:meta])* $wire:ident as $name:ident => $domain:ty { $($(#[$vdoc:meta])* $value:ident),+ $(,)? })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        #[schema(as = $name)]
+        pub enum $wire { $($(#[$vdoc])* $value),+ }
+
+        impl From<$wire> for $domain {
+            fn from(wire: $wire) -> Self {
+                match wire { $($wire::$value => <$domain>::$value),+ }
+            }
+        }
+    )*};
+}
+pub(super) use words;
 
 /// An instant on the wire: RFC 3339, cut to microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

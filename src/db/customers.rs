@@ -2,14 +2,20 @@
 
 use super::page::{self, Seek};
 use super::schema::{customer_tags, customers, memberships};
-use super::{Result, Tx, instant, locked_row, maybe_instant, micros, on_either};
+use super::{Result, Tx, instant, locked_row, maybe_instant, micros, on_either, stored_word};
 use crate::domain::id::{CustomerId, StoreId};
 use crate::domain::membership::Joining;
+use crate::domain::stage::Window;
+use crate::domain::status::{Flag, Status};
 use crate::domain::{Instant, search};
 use diesel::prelude::*;
 
+/// Stands for an instant that never comes.
+pub const FOREVER: i64 = i64::MAX;
+
 /// A customer's row. What erasure clears: `name`, `email`, `birthday`,
-/// `preferred_channel`, `tags` and the two columns derived from them.
+/// `preferred_channel`, `tags`, `flag_note` and the two columns derived from
+/// the name and the address.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = customers, treat_none_as_null = true, treat_none_as_default_value = false)]
 #[expect(missing_docs, reason = "the columns are the API's fields")]
@@ -32,6 +38,14 @@ pub struct CustomerRow {
     pub erased_at: Option<i64>,
     pub sort_name: String,
     pub search_text: String,
+    pub flag: Option<String>,
+    pub flag_note: Option<String>,
+    pub flagged_at: Option<i64>,
+    pub flagged_by: Option<String>,
+    /// When the active designation ends; [`FOREVER`] where it does not by itself.
+    pub vip_until: Option<i64>,
+    /// The gravity of the status to list the customer by.
+    pub status: i64,
 }
 
 impl CustomerRow {
@@ -56,6 +70,12 @@ impl CustomerRow {
             erased_at: None,
             sort_name: String::new(),
             search_text: String::new(),
+            flag: None,
+            flag_note: None,
+            flagged_at: None,
+            flagged_by: None,
+            vip_until: None,
+            status: 0,
         };
         row.derive();
         row
@@ -69,6 +89,22 @@ impl CustomerRow {
             format!("{}\n{email}\n{}", self.sort_name, search::fold(&self.customer_id));
     }
 
+    /// What staff set by hand.
+    ///
+    /// # Errors
+    /// [`super::Error::Corrupt`] for an unknown word.
+    pub fn flag(&self) -> Result<Option<Flag>> {
+        self.flag.as_deref().map(|flag| stored_word(&Flag::WORDS, flag)).transpose()
+    }
+
+    /// The badge's word at an instant.
+    ///
+    /// # Errors
+    /// As [`CustomerRow::flag`].
+    pub fn status(&self, at: Instant) -> Result<Status> {
+        status_of(self.flag.as_deref(), self.vip_until, at)
+    }
+
     /// What decides when this customer joins.
     ///
     /// # Errors
@@ -79,6 +115,20 @@ impl CustomerRow {
             created_at: instant(self.created_at)?,
         })
     }
+}
+
+/// The badge's word at an instant, from the columns that say it.
+///
+/// # Errors
+/// [`super::Error::Corrupt`] for an unknown flag.
+pub fn status_of(flag: Option<&str>, vip_until: Option<i64>, at: Instant) -> Result<Status> {
+    let flag = flag.map(|flag| stored_word(&Flag::WORDS, flag)).transpose()?;
+    Ok(Status::of(flag, vip_until.is_some_and(|until| micros(at) < until)))
+}
+
+/// The number that a status is listed and sorted by: the graver, the higher.
+pub fn gravity(status: Status) -> i64 {
+    (0..).zip(Status::WORDS).find(|(_, (_, s))| *s == status).map_or(0, |(number, _)| number)
 }
 
 /// A customer.
@@ -138,13 +188,23 @@ pub fn insert(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<bool> {
     Ok(inserted == 1)
 }
 
-/// Stores what has changed of a customer.
+/// Stores what has changed of a customer, but for the tags.
 ///
 /// # Errors
 /// [`super::Error`] from the database.
-pub fn update(tx: &mut Tx<'_>, row: &CustomerRow, tags: &[String]) -> Result<()> {
+pub fn update(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<()> {
     let key = (row.store_id.as_str(), row.customer_id.as_str());
     diesel::update(customers::table.find(key)).set(row).execute(tx.conn)?;
+    Ok(())
+}
+
+/// Stores what has changed of a customer, tags included.
+///
+/// # Errors
+/// [`super::Error`] from the database.
+pub fn update_with_tags(tx: &mut Tx<'_>, row: &CustomerRow, tags: &[String]) -> Result<()> {
+    update(tx, row)?;
+    let key = (row.store_id.as_str(), row.customer_id.as_str());
     diesel::delete(
         customer_tags::table
             .filter(customer_tags::store_id.eq(key.0))
@@ -193,7 +253,46 @@ pub struct Filter {
     pub min_lifetime_spend: Option<i64>,
     pub joined_before: Option<Instant>,
     pub last_order_before: Option<Instant>,
+    pub status: Option<Status>,
+    pub vip: Option<bool>,
+    pub stage: Option<Window>,
 }
+
+/// Narrows a boxed query over customers and memberships down to a stage.
+macro_rules! in_stage {
+    ($query:expr, $window:expr) => {{
+        use crate::db::schema::{customers, memberships};
+        let window = $window;
+        let cancelled = "cancelled";
+        let idle_since = crate::db::micros(window.idle_since);
+        let never = crate::db::memberships::NEVER;
+        let mut query = if window.at_risk {
+            $query.filter(customers::subscription_state.eq(cancelled).or(
+                memberships::last_order_at.le(idle_since).and(memberships::last_order_at.ne(never)),
+            ))
+        } else {
+            $query
+                .filter(
+                    customers::subscription_state
+                        .is_null()
+                        .or(customers::subscription_state.ne(cancelled)),
+                )
+                .filter(
+                    memberships::last_order_at
+                        .gt(idle_since)
+                        .or(memberships::last_order_at.eq(never)),
+                )
+        };
+        if let Some(from) = window.joined_from {
+            query = query.filter(memberships::joined_at.ge(crate::db::micros(from)));
+        }
+        if let Some(before) = window.joined_before {
+            query = query.filter(memberships::joined_at.lt(crate::db::micros(before)));
+        }
+        query
+    }};
+}
+pub(super) use in_stage;
 
 /// What a list of customers is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,6 +307,8 @@ pub enum Sort {
     LastOrder,
     /// When the customer joined.
     Joined,
+    /// The badge's word, by its gravity.
+    Status,
 }
 
 /// A customer in a list, with what the membership says.
@@ -235,6 +336,7 @@ impl Listed {
             Sort::LifetimeSpend => Seek::number(self.lifetime_amount, id),
             Sort::LastOrder => Seek::number(self.last_order_at, id),
             Sort::Joined => Seek::number(self.member_since, id),
+            Sort::Status => Seek::number(self.customer.status, id),
         }
     }
 }
@@ -290,7 +392,28 @@ pub fn list(
             .filter(memberships::last_order_at.lt(micros(before)))
             .filter(memberships::last_order_at.ne(super::memberships::NEVER));
     }
+    if let Some(status) = filter.status {
+        query = query.filter(customers::status.eq(gravity(status)));
+    }
+    if let Some(is_vip) = filter.vip {
+        // Brought up to date with the status, when the designation ends.
+        query = if is_vip {
+            query.filter(customers::vip_until.is_not_null())
+        } else {
+            query.filter(customers::vip_until.is_null())
+        };
+    }
+    if let Some(window) = &filter.stage {
+        query = in_stage!(query, window);
+    }
     query = match sort {
+        Sort::Status => page::seek_number!(
+            query,
+            customers::status,
+            customers::customer_id,
+            is_descending,
+            after
+        ),
         Sort::Id => page::seek_id!(query, memberships::customer_id, is_descending, after),
         Sort::Name => page::seek_text!(
             query,

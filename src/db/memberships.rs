@@ -6,11 +6,12 @@ use crate::domain::Instant;
 use crate::domain::fact::{FactKey, FactKind};
 use crate::domain::id::{CustomerId, StoreId, TierCode};
 use crate::domain::membership::{
-    Achievement, Achievements, Figures, Fold, Held, Joining, Membership, State,
+    Achievement, Achievements, Figures, Fold, Held, Joining, Membership, State, Step,
 };
 use crate::domain::period::Period;
 use crate::domain::program::Program;
 use diesel::prelude::*;
+use std::collections::BTreeSet;
 
 /// Stands for an instant that never was: below all of them, so that it sorts first.
 pub const NEVER: i64 = i64::MIN;
@@ -49,6 +50,17 @@ pub struct MembershipRow {
     pub due_at: Option<i64>,
 }
 
+/// A membership as it is to be stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToStore {
+    /// The row.
+    pub row: MembershipRow,
+    /// What time alone has brought by then.
+    pub steps: Vec<Step>,
+    /// Since when the tier is held that the customer is listed by.
+    pub since: Option<Instant>,
+}
+
 /// A membership as it was stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MembershipRecord {
@@ -60,12 +72,18 @@ pub struct MembershipRecord {
     pub state: State,
     /// The tiers that nothing takes away.
     pub achievements: Achievements,
+    /// The tier that the customer was last listed by.
+    pub listed_tier: Option<TierCode>,
+    /// When time alone was to change something next.
+    pub due_at: Option<Instant>,
 }
 
 impl MembershipRecord {
     /// A customer without facts.
     pub fn new(program_version: i64) -> Self {
         Self {
+            listed_tier: None,
+            due_at: None,
             sequence: 0,
             program_version,
             state: State::default(),
@@ -84,15 +102,17 @@ impl MembershipRecord {
         program: &Program,
         joining: Joining,
         now: Instant,
-    ) -> Result<MembershipRow> {
+    ) -> Result<ToStore> {
         let state = &self.state;
         let shown_at = state.at.map_or(now, |at| at.max(now));
         let shown = Membership::at(program, joining, state.clone(), &self.achievements, shown_at);
         let mut fold = Fold::resume(program, joining, state.clone());
         fold.advance(shown_at);
+        let steps = fold.take_steps();
+        let since = shown.tier.as_ref().map(|(_, since)| *since);
         let achievements: Vec<(&str, i64)> =
             self.achievements.0.iter().map(|a| (a.code.as_str(), micros(a.reached_at))).collect();
-        Ok(MembershipRow {
+        let row = MembershipRow {
             store_id: store.to_string(),
             customer_id: customer.to_string(),
             sequence: self.sequence,
@@ -121,7 +141,8 @@ impl MembershipRecord {
                 .map_err(|error| Error::Failed(error.to_string()))?,
             tier: shown.tier.map(|(tier, _)| tier.code.to_string()),
             due_at: fold.due_at().map(micros),
-        })
+        };
+        Ok(ToStore { row, steps, since })
     }
 }
 
@@ -132,6 +153,8 @@ impl TryFrom<MembershipRow> for MembershipRecord {
         let tier_code = |code: &str| {
             TierCode::parse(code).map_err(|_| Error::Corrupt(format!("tier {code:?}")))
         };
+        let listed_tier = row.tier.as_deref().map(tier_code).transpose()?;
+        let due_at = maybe_instant(row.due_at)?;
         let through = match (row.through_at, row.through_kind, row.through_id) {
             (Some(at), Some(kind), Some(id)) => {
                 Some(FactKey { at: instant(at)?, kind: kind_of(kind)?, id })
@@ -156,6 +179,8 @@ impl TryFrom<MembershipRow> for MembershipRecord {
             Ok(Achievement { code: tier_code(code)?, reached_at: instant(*at)? })
         });
         Ok(Self {
+            listed_tier,
+            due_at,
             sequence: row.sequence,
             program_version: row.program_version,
             achievements: Achievements(achievements.collect::<Result<_>>()?),
@@ -243,26 +268,31 @@ pub fn update(tx: &mut Tx<'_>, row: &MembershipRow) -> Result<bool> {
     Ok(updated == 1)
 }
 
-/// Stores many memberships, each if its sequence is still the one that was read.
+/// Stores many memberships, each if its sequence is still the one that was
+/// read; the customers of those that were.
 ///
 /// On PostgreSQL this is one statement, since each of its own would be a round
 /// trip; SQLite has none to save.
 ///
 /// # Errors
 /// [`Error`] from the database.
-pub fn update_many(tx: &mut Tx<'_>, rows: &[MembershipRow]) -> Result<()> {
+pub fn update_many(tx: &mut Tx<'_>, rows: &[MembershipRow]) -> Result<BTreeSet<String>> {
     use diesel::query_dsl::methods::FilterDsl as _;
     use diesel::upsert::excluded;
     match tx.conn {
         Conn::Sqlite(_) => {
+            let mut updated = BTreeSet::new();
             for row in rows {
-                update(tx, row)?;
+                if update(tx, row)? {
+                    updated.insert(row.customer_id.clone());
+                }
             }
+            Ok(updated)
         }
         Conn::Postgres(conn) => {
             #[expect(clippy::arithmetic_side_effects, reason = "the database adds")]
             let was_read = (memberships::sequence + 1).eq(excluded(memberships::sequence));
-            diesel::insert_into(memberships::table)
+            let updated: Vec<String> = diesel::insert_into(memberships::table)
                 .values(rows)
                 .on_conflict((memberships::store_id, memberships::customer_id))
                 .do_update()
@@ -294,10 +324,11 @@ pub fn update_many(tx: &mut Tx<'_>, rows: &[MembershipRow]) -> Result<()> {
                     memberships::due_at.eq(excluded(memberships::due_at)),
                 ))
                 .filter(was_read)
-                .execute(conn)?;
+                .returning(memberships::customer_id)
+                .get_results(conn)?;
+            Ok(updated.into_iter().collect())
         }
     }
-    Ok(())
 }
 
 /// The next memberships by customer, after one where it is given.
@@ -320,13 +351,21 @@ pub fn list_after(
     Ok(rows)
 }
 
-/// Memberships of any store that time alone has changed by now.
+/// Memberships, of any store where none is given, that time alone has changed by now.
 ///
 /// # Errors
 /// [`Error`] from the database.
-pub fn list_due(tx: &mut Tx<'_>, now: Instant, limit: i64) -> Result<Vec<MembershipRow>> {
-    let rows = memberships::table
-        .filter(memberships::due_at.le(micros(now)))
+pub fn list_due(
+    tx: &mut Tx<'_>,
+    store: Option<&StoreId>,
+    now: Instant,
+    limit: i64,
+) -> Result<Vec<MembershipRow>> {
+    let mut query = memberships::table.filter(memberships::due_at.le(micros(now))).into_boxed();
+    if let Some(store) = store {
+        query = query.filter(memberships::store_id.eq(store.as_str()));
+    }
+    let rows = query
         .order((memberships::due_at, memberships::store_id, memberships::customer_id))
         .limit(limit)
         .select(MembershipRow::as_select())
@@ -342,6 +381,17 @@ pub fn is_any_due(tx: &mut Tx<'_>, store: &StoreId, now: Instant) -> Result<bool
     let query = memberships::table
         .filter(memberships::store_id.eq(store.as_str()))
         .filter(memberships::due_at.le(micros(now)));
+    Ok(diesel::select(diesel::dsl::exists(query)).get_result(tx.conn)?)
+}
+
+/// Whether anybody is listed by a tier.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn is_any_of_tier(tx: &mut Tx<'_>, store: &StoreId, tier: &TierCode) -> Result<bool> {
+    let query = memberships::table
+        .filter(memberships::store_id.eq(store.as_str()))
+        .filter(memberships::tier.eq(tier.as_str()));
     Ok(diesel::select(diesel::dsl::exists(query)).get_result(tx.conn)?)
 }
 

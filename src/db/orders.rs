@@ -1,11 +1,13 @@
 //! Orders, and the histories that are folded.
 
+use super::customers::gravity;
 use super::page::{self, Seek};
-use super::schema::{activities, orders, refunds};
+use super::schema::{activities, customers, orders, refunds};
 use super::{Error, Result, Tx, instant, maybe_instant, micros, on_either, stored_word};
 use crate::domain::Instant;
 use crate::domain::fact::{CompletedOrder, History, OrderStatus, Points, Refund};
 use crate::domain::id::{ActivityId, CustomerId, OrderId, RefundId, StoreId};
+use crate::domain::status::Status;
 use crate::domain::words::word;
 use diesel::prelude::*;
 use std::collections::BTreeMap;
@@ -132,9 +134,47 @@ pub struct Filter {
     pub status: Option<OrderStatus>,
     pub placed_from: Option<Instant>,
     pub placed_before: Option<Instant>,
+    pub customer_status: Option<Status>,
 }
 
-/// A page of orders, newest placed first.
+/// What a list of orders is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    /// When they were placed, the newest first.
+    PlacedDescending,
+    /// When they were placed.
+    Placed,
+    /// The gravity of the customer's status, the gravest first.
+    CustomerStatusDescending,
+    /// The gravity of the customer's status.
+    CustomerStatus,
+}
+
+/// An order in a list, with what its customer's status is made of.
+#[derive(Debug, Clone, PartialEq, Queryable)]
+pub struct Listed {
+    /// The order.
+    pub order: OrderRow,
+    /// The customer's flag.
+    pub flag: Option<String>,
+    /// When the customer's designation ends.
+    pub vip_until: Option<i64>,
+    /// The gravity of the status to list the customer by.
+    pub customer_status: i64,
+}
+
+impl Listed {
+    /// The place of this order in a sort.
+    pub fn seek(&self, sort: Sort) -> Seek {
+        let key = match sort {
+            Sort::PlacedDescending | Sort::Placed => self.order.placed_at,
+            Sort::CustomerStatusDescending | Sort::CustomerStatus => self.customer_status,
+        };
+        Seek::number(key, self.order.order_id.clone())
+    }
+}
+
+/// A page of orders.
 ///
 /// # Errors
 /// [`Error`] from the database.
@@ -142,10 +182,22 @@ pub fn list(
     tx: &mut Tx<'_>,
     store: &StoreId,
     filter: &Filter,
+    sort: Sort,
     after: Option<&Seek>,
     limit: i64,
-) -> Result<Vec<OrderRow>> {
-    let mut query = orders::table.filter(orders::store_id.eq(store.as_str())).into_boxed();
+) -> Result<Vec<Listed>> {
+    let mut query = orders::table
+        .inner_join(
+            customers::table.on(customers::store_id
+                .eq(orders::store_id)
+                .and(customers::customer_id.eq(orders::customer_id))),
+        )
+        .filter(orders::store_id.eq(store.as_str()))
+        .filter(customers::store_id.eq(store.as_str()))
+        .into_boxed();
+    if let Some(status) = filter.customer_status {
+        query = query.filter(customers::status.eq(gravity(status)));
+    }
     if let Some(customer) = &filter.customer {
         query = query.filter(orders::customer_id.eq(customer.as_str()));
     }
@@ -158,8 +210,19 @@ pub fn list(
     if let Some(before) = filter.placed_before {
         query = query.filter(orders::placed_at.lt(micros(before)));
     }
-    query = page::seek_number!(query, orders::placed_at, orders::order_id, true, after);
-    Ok(query.limit(limit).select(OrderRow::as_select()).load(tx.conn)?)
+    let is_descending = matches!(sort, Sort::PlacedDescending | Sort::CustomerStatusDescending);
+    query = match sort {
+        Sort::PlacedDescending | Sort::Placed => {
+            page::seek_number!(query, orders::placed_at, orders::order_id, is_descending, after)
+        }
+        Sort::CustomerStatusDescending | Sort::CustomerStatus => {
+            page::seek_number!(query, customers::status, orders::order_id, is_descending, after)
+        }
+    };
+    Ok(query
+        .limit(limit)
+        .select((OrderRow::as_select(), customers::flag, customers::vip_until, customers::status))
+        .load(tx.conn)?)
 }
 
 /// The histories of the customers of a range, both ends included; a customer

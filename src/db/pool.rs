@@ -1,12 +1,13 @@
 //! Connections, made and kept by r2d2.
 
 use super::{Conn, Error, Result};
-use diesel::connection::SimpleConnection;
+use diesel::connection::{InstrumentationEvent, SimpleConnection};
 use diesel::{Connection, PgConnection, SqliteConnection};
 
 /// Every SQLite connection: a commit is on the disk when it is answered
 /// (`FULL`; `NORMAL` would lose it at a power cut), and other processes that
-/// hold the lock are waited for.
+/// hold the lock are waited for. What is deleted is overwritten
+/// (`secure_delete`), since erasure is meant.
 const SQLITE_SETTINGS: &str = "
     PRAGMA busy_timeout = 10000;
     PRAGMA journal_mode = WAL;
@@ -14,6 +15,7 @@ const SQLITE_SETTINGS: &str = "
     PRAGMA foreign_keys = ON;
     PRAGMA trusted_schema = OFF;
     PRAGMA cache_size = -16000;
+    PRAGMA secure_delete = ON;
 ";
 
 /// Makes connections to the one database that a URL names.
@@ -54,18 +56,30 @@ pub fn open_sqlite(path: &str) -> Result<SqliteConnection> {
     Ok(conn)
 }
 
+/// Shows each statement, without its values, to who sets `LOG_LEVEL` to `trace`.
+fn trace_statement(event: InstrumentationEvent<'_>) {
+    if let InstrumentationEvent::StartQuery { query, .. } = event
+        && tracing::enabled!(target: "accolade::sql", tracing::Level::TRACE)
+    {
+        let text = query.to_string();
+        let sql = text.split(" -- binds: ").next().unwrap_or_default();
+        tracing::trace!(target: "accolade::sql", sql, "statement");
+    }
+}
+
 impl r2d2::ManageConnection for Manager {
     type Connection = Pooled;
     type Error = Error;
 
     fn connect(&self) -> Result<Pooled> {
-        let conn = match self {
+        let mut conn = match self {
             Self::Sqlite(path) => Conn::Sqlite(open_sqlite(path)?),
             Self::Postgres(url) => Conn::Postgres(
                 PgConnection::establish(url)
                     .map_err(|error| Error::Unavailable(error.to_string()))?,
             ),
         };
+        conn.set_instrumentation(trace_statement);
         Ok(Pooled { conn, is_broken: false })
     }
 

@@ -4,7 +4,9 @@
 use super::schema::{program_revisions, programs};
 use super::{Error, Result, Tx, instant, locked_row, maybe_instant, micros, stored_word};
 use crate::domain::Instant;
-use crate::domain::id::{StoreId, TierCode};
+use crate::domain::benefit::{Benefit, Carried, Icon, Kind, TierTreatment, Treatment};
+use crate::domain::designation::Priority;
+use crate::domain::id::{BenefitCode, StoreId, TierCode};
 use crate::domain::money::Currency;
 use crate::domain::period::{Anchor, ProgressReset};
 use crate::domain::program::{EntryMethod, Pause, Program, Revision, Rules, TierRetention};
@@ -12,6 +14,7 @@ use crate::domain::tier::{Ladder, Tier};
 use crate::domain::words::word;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -69,7 +72,7 @@ impl ProgramRecord {
 pub struct Cache(Mutex<HashMap<StoreId, (RowMark, Arc<ProgramRecord>)>>);
 
 /// A row's version and when it was written.
-type RowMark = (i64, i64);
+pub(super) type RowMark = (i64, i64);
 
 /// How a transaction wants to hold the program while it goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,20 +99,33 @@ pub fn find(tx: &mut Tx<'_>, store: &StoreId, hold: Hold) -> Result<Option<Arc<P
         Hold::Update => locked_row!(tx.conn, for_update, mark)?,
     };
     let Some(mark) = mark else { return Ok(None) };
-    let known = || tx.programs.0.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((known_mark, record)) = known().get(store)
-        && *known_mark == mark
-    {
-        return Ok(Some(record.clone()));
+    if let Some((_, record)) = known(tx, store).filter(|(known, _)| *known == mark) {
+        return Ok(Some(record));
     }
     let document: String = programs::table
         .filter(programs::store_id.eq(store.as_str()))
         .select(programs::document)
         .get_result(tx.conn)?;
-    let record = Arc::new(parse(mark.0, &document)?);
+    Ok(Some(remember(tx, store, mark, &document)?))
+}
+
+/// A store's program as it was when it was last read, with the mark of its
+/// row. Of no use without asking whether the row still has that mark.
+pub(super) fn known(tx: &Tx<'_>, store: &StoreId) -> Option<(RowMark, Arc<ProgramRecord>)> {
+    tx.programs.0.lock().unwrap_or_else(PoisonError::into_inner).get(store).cloned()
+}
+
+/// Parses a program and remembers it by the mark of its row.
+pub(super) fn remember(
+    tx: &Tx<'_>,
+    store: &StoreId,
+    mark: RowMark,
+    document: &str,
+) -> Result<Arc<ProgramRecord>> {
+    let record = Arc::new(parse(mark.0, document)?);
     let mut known = tx.programs.0.lock().unwrap_or_else(PoisonError::into_inner);
     known.insert(store.clone(), (mark, record.clone()));
-    Ok(Some(record))
+    Ok(record)
 }
 
 /// Stores a program under its version; a new store's where there is none.
@@ -260,8 +276,37 @@ pub fn to_document(record: &ProgramRecord) -> Result<String> {
             })
             .collect(),
         pauses: program.pauses().iter().map(|p| (micros(p.from), p.until.map(micros))).collect(),
+        treatment: TreatmentDoc::from(&program.treatment),
         pending: record.pending.clone(),
     })
+}
+
+/// What a program says now, field by field: for the audit log.
+///
+/// # Errors
+/// [`Error::Failed`] where it can't be written as JSON.
+pub fn summary(program: &Program) -> Result<Map<String, Value>> {
+    let failed = |error: serde_json::Error| Error::Failed(error.to_string());
+    let mut fields = Map::from_iter([
+        ("name".to_owned(), program.name.clone().into()),
+        ("currency".to_owned(), program.currency.code().into()),
+        ("time_zone".to_owned(), program.time_zone.name().into()),
+        ("start_date".to_owned(), program.start_date.to_string().into()),
+        ("grace_days".to_owned(), program.grace_days.into()),
+        ("paused".to_owned(), program.pauses().last().is_some_and(|p| p.until.is_none()).into()),
+    ]);
+    let rules = serde_json::to_value(RulesDoc::from(program.latest())).map_err(failed)?;
+    let treatment = serde_json::to_value(TreatmentDoc::from(&program.treatment)).map_err(failed)?;
+    for (part, prefix) in [(rules, ""), (treatment, "")] {
+        if let Value::Object(part) = part {
+            for (name, value) in part {
+                let name =
+                    if fields.contains_key(&name) { format!("treatment_of_{name}") } else { name };
+                fields.insert(format!("{prefix}{name}"), value);
+            }
+        }
+    }
+    Ok(fields)
 }
 
 /// The program that a document states.
@@ -291,7 +336,8 @@ pub fn parse(version: i64, document: &str) -> Result<ProgramRecord> {
         revisions.collect::<Result<_>>()?,
         pauses.collect::<Result<_>>()?,
     )
-    .map_err(|error| corrupt(&error.to_string()))?;
+    .map_err(|error| corrupt(&error.to_string()))?
+    .treating(Treatment::try_from(doc.treatment)?);
     Ok(ProgramRecord { version, program, pending: doc.pending })
 }
 
@@ -312,7 +358,137 @@ struct ProgramDoc {
     grace_days: u32,
     revisions: Vec<RevisionDoc>,
     pauses: Vec<(i64, Option<i64>)>,
+    /// Programs that were stored before there was any treat everyone alike.
+    #[serde(default)]
+    treatment: TreatmentDoc,
     pending: Option<Pending>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TreatmentDoc {
+    benefits: Vec<BenefitDoc>,
+    tiers: Vec<TierTreatmentDoc>,
+    carried: Vec<CarriedDoc>,
+    label_shows_icon: bool,
+    vip_visible_to_customers: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BenefitDoc {
+    code: String,
+    name: String,
+    kind: String,
+    early_access_hours: Option<u32>,
+    discount_percent: Option<String>,
+    contact: Option<String>,
+    response_minutes: Option<u32>,
+    must_end_first: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TierTreatmentDoc {
+    tier: String,
+    icon: String,
+    priority: String,
+    team: Option<String>,
+    designates: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CarriedDoc {
+    tier: String,
+    benefit: String,
+    from: i64,
+    until: Option<i64>,
+}
+
+impl Default for TreatmentDoc {
+    fn default() -> Self {
+        Self::from(&Treatment::default())
+    }
+}
+
+impl From<&Treatment> for TreatmentDoc {
+    fn from(treatment: &Treatment) -> Self {
+        let benefit = |benefit: &Benefit| BenefitDoc {
+            code: benefit.code.to_string(),
+            name: benefit.name.clone(),
+            kind: word(&Kind::WORDS, &benefit.kind).to_owned(),
+            early_access_hours: benefit.early_access_hours,
+            discount_percent: benefit.discount_percent.map(|percent| percent.to_string()),
+            contact: benefit.contact.clone(),
+            response_minutes: benefit.response_minutes,
+            must_end_first: benefit.must_end_first,
+        };
+        let tier = |(tier, treated): (&TierCode, &TierTreatment)| TierTreatmentDoc {
+            tier: tier.to_string(),
+            icon: word(&Icon::WORDS, &treated.icon).to_owned(),
+            priority: word(&Priority::WORDS, &treated.priority).to_owned(),
+            team: treated.team.clone(),
+            designates: treated.designates,
+        };
+        let carried = |carried: &Carried| CarriedDoc {
+            tier: carried.tier.to_string(),
+            benefit: carried.benefit.to_string(),
+            from: micros(carried.from),
+            until: carried.until.map(micros),
+        };
+        Self {
+            benefits: treatment.benefits.values().map(benefit).collect(),
+            tiers: treatment.tiers().iter().map(tier).collect(),
+            carried: treatment.carried().iter().map(carried).collect(),
+            label_shows_icon: treatment.label_shows_icon,
+            vip_visible_to_customers: treatment.vip_visible_to_customers,
+        }
+    }
+}
+
+impl TryFrom<TreatmentDoc> for Treatment {
+    type Error = Error;
+
+    fn try_from(doc: TreatmentDoc) -> Result<Self> {
+        let corrupt = |what: &str| Error::Corrupt(format!("a program's {what}"));
+        let tier_code = |text: &str| TierCode::parse(text).map_err(|_| corrupt("tier"));
+        let benefit_code = |text: &str| BenefitCode::parse(text).map_err(|_| corrupt("benefit"));
+        let benefit = |doc: BenefitDoc| {
+            let percent = doc.discount_percent.map(|text| text.parse()).transpose();
+            let benefit = Benefit {
+                code: benefit_code(&doc.code)?,
+                name: doc.name,
+                kind: stored_word(&Kind::WORDS, &doc.kind)?,
+                early_access_hours: doc.early_access_hours,
+                discount_percent: percent.map_err(|_| corrupt("discount"))?,
+                contact: doc.contact,
+                response_minutes: doc.response_minutes,
+                must_end_first: doc.must_end_first,
+            };
+            Ok((benefit.code.clone(), benefit))
+        };
+        let tier = |doc: TierTreatmentDoc| {
+            let treatment = TierTreatment {
+                icon: stored_word(&Icon::WORDS, &doc.icon)?,
+                priority: stored_word(&Priority::WORDS, &doc.priority)?,
+                team: doc.team,
+                designates: doc.designates,
+            };
+            Ok((tier_code(&doc.tier)?, treatment))
+        };
+        let carried = |doc: CarriedDoc| {
+            Ok(Carried {
+                tier: tier_code(&doc.tier)?,
+                benefit: benefit_code(&doc.benefit)?,
+                from: instant(doc.from)?,
+                until: maybe_instant(doc.until)?,
+            })
+        };
+        Ok(Self::new(
+            doc.benefits.into_iter().map(benefit).collect::<Result<_>>()?,
+            doc.tiers.into_iter().map(tier).collect::<Result<_>>()?,
+            doc.carried.into_iter().map(carried).collect::<Result<_>>()?,
+            doc.label_shows_icon,
+            doc.vip_visible_to_customers,
+        ))
+    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -41,6 +41,12 @@ diesel::table! {
         erased_at -> Nullable<BigInt>,
         sort_name -> Text,
         search_text -> Text,
+        flag -> Nullable<Text>,
+        flag_note -> Nullable<Text>,
+        flagged_at -> Nullable<BigInt>,
+        flagged_by -> Nullable<Text>,
+        vip_until -> Nullable<BigInt>,
+        status -> BigInt,
     }
 }
 
@@ -155,7 +161,77 @@ diesel::table! {
         role -> Text,
         action -> Text,
         customer_id -> Nullable<Text>,
-        detail -> Text,
+        values_after -> Text,
+        values_before -> Text,
+    }
+}
+
+diesel::table! {
+    designations (store_id, customer_id) {
+        store_id -> Text,
+        customer_id -> Text,
+        version -> BigInt,
+        tier -> Nullable<Text>,
+        tier_at -> BigInt,
+        is_paused -> Bool,
+        since -> Text,
+        since_month -> Integer,
+        benefits -> Text,
+        benefits_dropped -> Text,
+        notes -> Nullable<Text>,
+        profile -> Nullable<Text>,
+        priority -> Nullable<Text>,
+        team -> Nullable<Text>,
+        assigned_to -> Nullable<Text>,
+        ends_at -> Nullable<BigInt>,
+        grace_until -> Nullable<BigInt>,
+        is_automatic -> Bool,
+        designated_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+        end_reason -> Nullable<Text>,
+        removal_reason -> Nullable<Text>,
+        removal_note -> Nullable<Text>,
+        state -> Text,
+        due_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    customer_links (store_id, customer_id, other_id) {
+        store_id -> Text,
+        customer_id -> Text,
+        other_id -> Text,
+        relation -> Text,
+        note -> Nullable<Text>,
+        linked_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    audit_notes (store_id, entry_id) {
+        store_id -> Text,
+        entry_id -> Text,
+        customer_id -> Nullable<Text>,
+        note -> Text,
+    }
+}
+
+diesel::table! {
+    events (store_id, event_id) {
+        store_id -> Text,
+        event_id -> Text,
+        number -> Nullable<BigInt>,
+        kind -> Text,
+        customer_id -> Text,
+        recorded_at -> BigInt,
+        data -> Text,
+    }
+}
+
+diesel::table! {
+    event_counters (store_id) {
+        store_id -> Text,
+        last_number -> BigInt,
     }
 }
 
@@ -170,4 +246,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     activities,
     recalculations,
     audit_entries,
+    audit_notes,
+    designations,
+    customer_links,
+    events,
+    event_counters,
 );

@@ -1,6 +1,7 @@
 //! Changes to a program, and how far back they reach (design, sections 3.9 to 3.11).
 
 use super::Instant;
+use super::benefit::Treatment;
 use super::id::TierCode;
 use super::money::{Amount, Currency, parse_amount};
 use super::program::{EntryMethod, InvalidProgram, InvalidRules, Pause, Program, Revision, Rules};
@@ -32,6 +33,8 @@ pub struct Settings {
     pub start_date: NaiveDate,
     /// How many days a designation is kept after a subscription was cancelled.
     pub grace_days: u32,
+    /// How customers are treated.
+    pub treatment: Treatment,
     /// What revisions change.
     pub rules: Rules,
 }
@@ -45,6 +48,7 @@ impl Settings {
             time_zone: program.time_zone,
             start_date: program.start_date,
             grace_days: program.grace_days,
+            treatment: program.treatment.clone(),
             rules: program.latest().clone(),
         }
     }
@@ -329,10 +333,11 @@ fn assemble(
     revisions: Vec<Revision>,
     pauses: Vec<Pause>,
 ) -> Result<Program, Refused> {
-    let Settings { name, currency, time_zone, start_date, grace_days, rules: _ } = settings;
+    let Settings { name, currency, time_zone, start_date, grace_days, treatment, rules: _ } =
+        settings;
     let program =
         Program::new(name, currency, time_zone, start_date, grace_days, revisions, pauses)?;
-    Ok(program)
+    Ok(program.treating(treatment))
 }
 
 #[cfg(test)]
@@ -362,6 +367,7 @@ mod tests {
             time_zone: chrono_tz::UTC,
             start_date: "2024-01-01".parse().unwrap(),
             grace_days: 90,
+            treatment: Treatment::default(),
             rules: Rules {
                 entry_method: EntryMethod::AmountSpent,
                 progress_reset: ProgressReset::Never,

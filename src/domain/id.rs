@@ -62,6 +62,8 @@ ids! {
     ActivityId;
     /// A tier's code: what a tier is held by, whatever its name or rank becomes.
     TierCode;
+    /// A benefit's code.
+    BenefitCode;
 }
 
 #[cfg(test)]

@@ -5,9 +5,12 @@
 //! are UTC at microsecond precision, and every sum is checked: what would not
 //! fit is an [`Overflow`], never a wrapped number.
 
+pub mod badge;
+pub mod benefit;
 pub mod calendar;
 pub mod change;
 pub mod customer;
+pub mod designation;
 pub mod fact;
 pub mod id;
 pub mod membership;
@@ -15,13 +18,20 @@ pub mod money;
 pub mod period;
 pub mod program;
 pub mod search;
+pub mod stage;
+pub mod status;
 pub mod tier;
 pub mod words;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 /// An instant in UTC, cut to microseconds where it enters the program.
 pub type Instant = DateTime<Utc>;
+
+/// An instant as it is written: `2024-06-01T10:00:00Z`.
+pub fn rfc3339(at: Instant) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
 
 /// A sum that does not fit into 64 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! A store's program: its settings, its revisions and its pauses
 //! (design, sections 3.8, 3.9 and 3.11).
 
+use super::benefit::Treatment;
 use super::money::Currency;
 use super::period::{Anchor, ProgressReset};
 use super::tier::Ladder;
@@ -132,6 +133,8 @@ pub struct Program {
     pub start_date: NaiveDate,
     /// How many days a designation is kept after a subscription was cancelled.
     pub grace_days: u32,
+    /// How customers are treated: benefits, labels, routing. Facts are not judged by it.
+    pub treatment: Treatment,
     /// The revisions in force, by rising `effective_from`.
     revisions: Vec<Revision>,
     /// The pauses, in order; they neither touch nor overlap, and only the last can be open.
@@ -150,7 +153,7 @@ pub enum InvalidProgram {
 }
 
 impl Program {
-    /// Puts a program together.
+    /// Puts a program together, which treats everyone alike.
     ///
     /// # Errors
     /// [`InvalidProgram`] where revisions or pauses are out of order.
@@ -172,7 +175,14 @@ impl Program {
         if !follow || pauses.iter().any(|p| p.until.is_some_and(|until| until <= p.from)) {
             return Err(InvalidProgram::Pauses);
         }
-        Ok(Self { name, currency, time_zone, start_date, grace_days, revisions, pauses })
+        let treatment = Treatment::default();
+        Ok(Self { name, currency, time_zone, start_date, grace_days, treatment, revisions, pauses })
+    }
+
+    /// The same program, treating customers in this way.
+    #[must_use]
+    pub fn treating(self, treatment: Treatment) -> Self {
+        Self { treatment, ..self }
     }
 
     /// The instant at which the program starts; `None` for a start date

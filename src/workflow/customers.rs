@@ -1,19 +1,22 @@
 //! Customers: what the shop says of them, and their erasure.
 
+use super::designations::{self, Held, changes};
 use super::facts::{Session, Stored};
 use super::memberships::program_of;
 use super::{Error, IfMatch, Refusal, Result};
-use crate::db::audit::{self, Actor};
+use crate::db::audit::{self, Actor, Entry};
 use crate::db::customers::{self, CustomerRow};
+use crate::db::events::{self, Event};
 use crate::db::programs::Hold;
-use crate::db::{Tx, micros};
-use crate::domain::Instant;
+use crate::db::{Tx, links, maybe_instant, micros};
 use crate::domain::customer::SubscriptionState;
 use crate::domain::fact::is_too_far_ahead;
 use crate::domain::id::{CustomerId, StoreId};
 use crate::domain::money::parse_amount;
 use crate::domain::words::word;
+use crate::domain::{Instant, rfc3339};
 use chrono::NaiveDate;
+use serde_json::{Map, Value};
 
 /// A customer's subscription as the shop states it: its amount is read in the
 /// program's currency.
@@ -49,12 +52,13 @@ pub fn put(
     id: &CustomerId,
     profile: &Profile,
     if_match: &IfMatch,
+    actor: &Actor,
     now: Instant,
 ) -> Result<(Stored, CustomerRow)> {
     let mut session = Session::open(tx, store, id, now)?;
     // The customer is held by now, so the version stays what it is.
     if_match.check((!session.is_new).then_some(session.customer.version))?;
-    let stored = put_in(&mut session, profile)?;
+    let stored = put_in(&mut session, profile, actor)?;
     session.finish()?;
     Ok((stored, session.customer))
 }
@@ -63,7 +67,7 @@ pub fn put(
 ///
 /// # Errors
 /// As [`put`].
-pub fn put_in(session: &mut Session<'_, '_>, profile: &Profile) -> Result<Stored> {
+pub fn put_in(session: &mut Session<'_, '_>, profile: &Profile, actor: &Actor) -> Result<Stored> {
     let mut row = session.customer.clone();
     if row.erased_at.is_some() {
         return Err(Refusal::CustomerErased.into());
@@ -77,17 +81,74 @@ pub fn put_in(session: &mut Session<'_, '_>, profile: &Profile) -> Result<Stored
         row.version = row.version.saturating_add(1);
         row.updated_at = micros(session.now());
     }
-    customers::update(session.tx(), &row, &profile.tags)?;
-    session.customer = row;
+    customers::update_with_tags(session.tx(), &row, &profile.tags)?;
+    let was = std::mem::replace(&mut session.customer, row);
+    write_down(session, &was, actor)?;
     if has_moved {
         session.refold();
+    }
+    let subscription =
+        |row: &CustomerRow| (row.subscription_state.clone(), row.subscription_cancelled_at);
+    if !session.is_new && subscription(&was) != subscription(&session.customer) {
+        session.reconsider_grace(actor)?;
     }
     let stored = if session.is_new { Stored::Created } else { Stored::Changed };
     session.is_new = false;
     Ok(stored)
 }
 
+/// Writes down what has changed of a profile: of personal fields the names only.
+fn write_down(session: &mut Session<'_, '_>, was: &CustomerRow, actor: &Actor) -> Result<()> {
+    let before = values(was)?;
+    let after = values(&session.customer)?;
+    let is = &session.customer;
+    let personal = [
+        ("name", was.name != is.name),
+        ("email", was.email != is.email),
+        ("birthday", was.birthday != is.birthday),
+        ("preferred_channel", was.preferred_channel != is.preferred_channel),
+        ("tags", was.tags != is.tags),
+    ];
+    let (before, mut after, mut fields) = changes(&before, &after);
+    let names = personal.iter().filter(|(_, has_changed)| *has_changed);
+    fields.extend(names.map(|(name, _)| (*name).to_owned()));
+    after.insert("fields".into(), serde_json::json!(fields));
+    let (id, store, now) = (session.id().clone(), session.store().clone(), session.now());
+    let entry = Entry {
+        actor,
+        action: "customer_changed",
+        customer: Some(&id),
+        before: before.into(),
+        after: after.into(),
+        note: None,
+    };
+    Ok(audit::insert(session.tx(), &store, &entry, now)?)
+}
+
+/// What the audit log may hold of a profile.
+fn values(row: &CustomerRow) -> Result<Map<String, Value>> {
+    let text = |at: Option<i64>| {
+        Ok::<_, Error>(maybe_instant(at)?.map(|at| Value::from(rfc3339(at))).unwrap_or_default())
+    };
+    Ok(Map::from_iter([
+        ("joined_at".to_owned(), text(row.joined_at)?),
+        ("subscription_state".to_owned(), row.subscription_state.clone().into()),
+        ("subscription_cancelled_at".to_owned(), text(row.subscription_cancelled_at)?),
+        ("print_vip_icon".to_owned(), row.print_vip_icon.into()),
+    ]))
+}
+
 impl Session<'_, '_> {
+    /// The subscription has changed, and with it perhaps how long a VIP is kept.
+    fn reconsider_grace(&mut self, actor: &Actor) -> Result<()> {
+        let (store, id, now) = (self.store().clone(), self.id().clone(), self.now());
+        let (program, customer) = (self.program().clone(), self.customer.clone());
+        let mut held = Held::of(self.tx(), &store, &id, program, customer, actor, now)?;
+        held.note_end()?;
+        self.customer = held.customer;
+        Ok(())
+    }
+
     /// Writes a profile into a row.
     fn fill(&self, row: &mut CustomerRow, profile: &Profile) -> Result<()> {
         let currency = self.program().program.currency;
@@ -149,6 +210,10 @@ pub fn erase(
     now: Instant,
 ) -> Result<()> {
     let row = find_for_change(tx, store, id, if_match)?;
+    let program = program_of(tx, store, Hold::Share)?;
+    let mut held = Held::of(tx, store, id, program, row, actor, now)?;
+    designations::erase(&mut held)?;
+    let row = held.customer;
     // What decides the tier stays: the instants of joining and of creation.
     let mut erased = CustomerRow::unknown(store, id, now);
     erased.version = row.version.saturating_add(1);
@@ -158,9 +223,26 @@ pub fn erase(
     erased.subscription_state = row.subscription_state;
     erased.subscription_cancelled_at = row.subscription_cancelled_at;
     erased.erased_at = Some(micros(now));
-    customers::update(tx, &erased, &[])?;
-    audit::insert(tx, store, actor, "customer_erased", Some(id), &serde_json::json!({}), now)?;
-    Ok(())
+    // The flag stays, as an anonymous warning to those who are linked.
+    erased.flag = row.flag;
+    erased.flagged_at = row.flagged_at;
+    erased.flagged_by = row.flagged_by;
+    erased.status = row.status;
+    customers::update_with_tags(tx, &erased, &[])?;
+    audit::delete_notes(tx, store, id)?;
+    links::delete_notes(tx, store, id)?;
+    let entry = Entry {
+        actor,
+        action: "customer_erased",
+        customer: Some(id),
+        before: serde_json::json!({}),
+        after: serde_json::json!({}),
+        note: None,
+    };
+    audit::insert(tx, store, &entry, now)?;
+    let event =
+        Event { kind: "customer_erased", customer_id: id.to_string(), data: serde_json::json!({}) };
+    Ok(events::insert(tx, store, &[event], now)?)
 }
 
 /// Folds one customer's history again; with `allow_downgrades`, achievements
@@ -190,13 +272,18 @@ pub fn recalculate(
     let tier = |membership: &crate::domain::membership::Membership| {
         membership.tier.as_ref().map(|(tier, _)| tier.code.to_string())
     };
-    let detail = serde_json::json!({
-        "allow_downgrades": allow_downgrades,
-        "reason": reason,
-        "tier_before": tier(&recorded.before),
-        "tier_after": tier(&recorded.after),
-    });
-    audit::insert(tx, store, actor, "membership_recalculated", Some(id), &detail, now)?;
+    let entry = Entry {
+        actor,
+        action: "membership_recalculated",
+        customer: Some(id),
+        before: serde_json::json!({"tier": tier(&recorded.before)}),
+        after: serde_json::json!({
+            "tier": tier(&recorded.after),
+            "allow_downgrades": allow_downgrades,
+        }),
+        note: Some(reason),
+    };
+    audit::insert(tx, store, &entry, now)?;
     Ok(recorded)
 }
 

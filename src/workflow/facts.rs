@@ -4,20 +4,24 @@
 //! membership is moved on by those facts alone where they are the newest, and
 //! folded again from the whole history where one is late or corrected.
 
+use super::following::Moved;
 use super::memberships::{membership_at, program_of};
 use super::{Error, Refusal, Result};
 use crate::db::activities::{self, ActivityRow};
+use crate::db::audit::Actor;
 use crate::db::customers::{self, CustomerRow};
-use crate::db::memberships::{self, MembershipRecord};
+use crate::db::events::{self, Event};
+use crate::db::memberships::{self, MembershipRecord, ToStore};
 use crate::db::orders::{self, OrderRow};
 use crate::db::programs::{Hold, ProgramRecord};
 use crate::db::refunds::{self, RefundRow};
-use crate::db::{Tx, micros};
+use crate::db::{Tx, maybe_instant, micros};
 use crate::domain::Instant;
 use crate::domain::fact::{Deed, Fact, FactKey, FactKind, OrderStatus, is_too_far_ahead};
-use crate::domain::id::{ActivityId, CustomerId, OrderId, RefundId, StoreId};
-use crate::domain::membership::{Achievements, Fold, Membership};
+use crate::domain::id::{ActivityId, CustomerId, OrderId, RefundId, StoreId, TierCode};
+use crate::domain::membership::{Achievements, Fold, Membership, Step};
 use crate::domain::money::{Currency, parse_amount};
+use crate::domain::status::Status;
 use crate::domain::words::word;
 use std::sync::Arc;
 
@@ -77,6 +81,8 @@ pub struct Recorded<R> {
     pub stored: Stored,
     /// The row.
     pub row: R,
+    /// The badge's word of the customer with it.
+    pub status: Status,
     /// The program that it was judged by.
     pub program: Arc<ProgramRecord>,
     /// The membership without it, at the later of now and the fact's instant.
@@ -97,9 +103,12 @@ pub struct Session<'s, 't> {
     pub(super) is_new: bool,
     membership: MembershipRecord,
     new_facts: Vec<Fact>,
+    news: Vec<Event>,
     /// Whether the stored membership was folded under a program that is past.
     is_stale: bool,
     must_refold: bool,
+    /// Whether the membership may be news: the customer is new, or it was stored.
+    must_follow: bool,
 }
 
 impl<'s, 't> Session<'s, 't> {
@@ -125,10 +134,9 @@ impl<'s, 't> Session<'s, 't> {
         let membership = if is_new {
             let membership = MembershipRecord::new(program.version);
             let joining = customer.joining()?;
-            memberships::insert(
-                tx,
-                &membership.to_row(store, id, &program.program, joining, now)?,
-            )?;
+            let stored = membership.to_row(store, id, &program.program, joining, now)?;
+            memberships::insert(tx, &stored.row)?;
+            // What the row says of the tier is news, and told of at the end.
             membership
         } else {
             memberships::find(tx, store, id)?.ok_or(Refusal::NotFound("customer"))?
@@ -144,6 +152,8 @@ impl<'s, 't> Session<'s, 't> {
             is_new,
             membership,
             new_facts: Vec::new(),
+            news: Vec::new(),
+            must_follow: is_new,
             is_stale,
             must_refold: is_stale,
         })
@@ -153,11 +163,19 @@ impl<'s, 't> Session<'s, 't> {
         self.tx
     }
 
+    pub(super) fn id(&self) -> &CustomerId {
+        &self.id
+    }
+
+    pub(super) fn store(&self) -> &StoreId {
+        &self.store
+    }
+
     pub(super) fn now(&self) -> Instant {
         self.now
     }
 
-    pub(super) fn program(&self) -> &ProgramRecord {
+    pub(super) fn program(&self) -> &Arc<ProgramRecord> {
         &self.program
     }
 
@@ -227,6 +245,7 @@ impl<'s, 't> Session<'s, 't> {
                 Stored::Changed
             }
         };
+        self.flag_order(known.as_ref(), &row)?;
         let before = known.as_ref().map(OrderRow::completed).transpose()?.flatten();
         match (before, row.completed()?) {
             (None, None) => {}
@@ -242,6 +261,25 @@ impl<'s, 't> Session<'s, 't> {
             _ => self.refold(),
         }
         Ok((stored, row))
+    }
+
+    /// A pending order of a customer whom staff have flagged is worth an event,
+    /// once: it never blocks the order (design, section 4).
+    fn flag_order(&mut self, known: Option<&OrderRow>, row: &OrderRow) -> Result<()> {
+        let is_pending = |row: &OrderRow| Ok::<_, Error>(row.status()? == OrderStatus::Pending);
+        let was_pending = known.map(is_pending).transpose()?.unwrap_or(false);
+        let status = self.customer.status(self.now)?;
+        if is_pending(row)? && !was_pending && status.is_warning() {
+            self.news.push(Event {
+                kind: "order_flagged",
+                customer_id: row.customer_id.clone(),
+                data: serde_json::json!({
+                    "order_id": row.order_id,
+                    "status": word(&Status::WORDS, &status),
+                }),
+            });
+        }
+        Ok(())
     }
 
     /// Stores a refund of an order of this customer's.
@@ -356,9 +394,18 @@ impl<'s, 't> Session<'s, 't> {
     /// # Errors
     /// [`Refusal::FigureOverflow`] where a total does not fit, or [`Error`] from the database.
     pub fn finish(&mut self) -> Result<()> {
-        if !self.must_refold && self.new_facts.is_empty() {
-            return Ok(());
+        if self.must_refold || !self.new_facts.is_empty() {
+            self.move_on()?;
+        } else if self.must_follow {
+            // A new customer without a fact: the row is stored already.
+            let stored = self.to_row()?;
+            self.follow(&stored, &[])?;
         }
+        let news = std::mem::take(&mut self.news);
+        Ok(events::insert(self.tx, &self.store, &news, self.now)?)
+    }
+
+    fn move_on(&mut self) -> Result<()> {
         self.new_facts.sort_by(|a, b| a.key.cmp(&b.key));
         let oldest_new = self.new_facts.first().map(|fact| &fact.key);
         let is_late = oldest_new.is_some() && oldest_new <= self.membership.state.through.as_ref();
@@ -380,7 +427,7 @@ impl<'s, 't> Session<'s, 't> {
         }
         self.membership.achievements.record(program, &state, &steps);
         self.membership.state = state;
-        self.store_membership()
+        self.store_membership(&steps)
     }
 
     /// Drops the achievements that the fold does not bear out (design, section 3.10).
@@ -393,18 +440,17 @@ impl<'s, 't> Session<'s, 't> {
         self.finish()
     }
 
-    pub(super) fn store_membership(&mut self) -> Result<()> {
+    fn to_row(&self) -> Result<ToStore> {
+        let joining = self.customer.joining()?;
+        let program = &self.program.program;
+        Ok(self.membership.to_row(&self.store, &self.id, program, joining, self.now)?)
+    }
+
+    fn store_membership(&mut self, steps: &[Step]) -> Result<()> {
         self.membership.sequence = self.membership.sequence.saturating_add(1);
         self.membership.program_version = self.program.version;
-        let joining = self.customer.joining()?;
-        let row = self.membership.to_row(
-            &self.store,
-            &self.id,
-            &self.program.program,
-            joining,
-            self.now,
-        )?;
-        if !memberships::update(self.tx, &row)? {
+        let stored = self.to_row()?;
+        if !memberships::update(self.tx, &stored.row)? {
             return Err(crate::db::Error::Failed(
                 "a membership changed while it was held".to_owned(),
             )
@@ -413,6 +459,29 @@ impl<'s, 't> Session<'s, 't> {
         self.new_facts.clear();
         self.is_stale = false;
         self.must_refold = false;
+        self.follow(&stored, steps)
+    }
+
+    /// Stores what follows from the membership as it is stored now.
+    fn follow(&mut self, stored: &ToStore, steps: &[Step]) -> Result<()> {
+        let after = stored.row.tier.as_deref().map(TierCode::parse).transpose()?;
+        let due_at = self.membership.due_at;
+        let mut resets = Moved::resets_of(steps, due_at);
+        resets.extend(Moved::resets_of(&stored.steps, due_at));
+        let moved = Moved {
+            customer: self.id.clone(),
+            before: std::mem::replace(&mut self.membership.listed_tier, after.clone()),
+            after,
+            since: stored.since.unwrap_or(self.now),
+            resets,
+        };
+        self.membership.due_at = maybe_instant(stored.row.due_at)?;
+        self.must_follow = false;
+        if moved.is_news() {
+            let customer = self.customer.clone();
+            self.customer =
+                moved.follow(self.tx, &self.store, &self.program, customer, self.now)?;
+        }
         Ok(())
     }
 
@@ -431,7 +500,8 @@ impl<'s, 't> Session<'s, 't> {
         let (stored, row) = put(self)?;
         self.finish()?;
         let after = if stored == Stored::Unchanged { before.clone() } else { self.membership(at)? };
-        Ok(Recorded { stored, row, program: self.program.clone(), before, after })
+        let status = self.customer.status(self.now)?;
+        Ok(Recorded { stored, row, status, program: self.program.clone(), before, after })
     }
 }
 
@@ -534,6 +604,7 @@ pub fn put_lines(
     store: &StoreId,
     customer: &CustomerId,
     lines: &[Line],
+    actor: &Actor,
     now: Instant,
 ) -> std::result::Result<Vec<std::result::Result<Stored, Refusal>>, Batch> {
     let mut session = Session::open(tx, store, customer, now)?;
@@ -544,7 +615,7 @@ pub fn put_lines(
         let Some(line) = lines.get(i) else { continue };
         let stored = match line {
             Line::Customer(_, profile) => {
-                super::customers::put_in(&mut session, profile).map(|s| (s, ()))
+                super::customers::put_in(&mut session, profile, actor).map(|s| (s, ()))
             }
             Line::Order(order) => session.order(order).map(|(stored, _)| (stored, ())),
             Line::Refund(refund) => session.refund(refund).map(|(stored, _)| (stored, ())),

@@ -1,7 +1,12 @@
 //! What takes several steps in one transaction: load, decide, store.
 
+pub mod badges;
 pub mod customers;
+pub mod designations;
+pub mod events;
 pub mod facts;
+pub mod following;
+pub mod links;
 pub mod memberships;
 pub mod programs;
 pub mod recalculation;
@@ -100,6 +105,41 @@ pub enum Refusal {
     /// `If-Match` names another version.
     #[error("the resource has changed since the version that If-Match names")]
     PreconditionFailed,
+    /// The role may not do what this comes to.
+    #[error("the token's role may not do this")]
+    Forbidden,
+    /// A tier that is not in the ladder.
+    #[error("there is no tier {0}")]
+    UnknownTier(String),
+    /// A benefit that the store does not have.
+    #[error("there is no benefit {0}")]
+    UnknownBenefit(String),
+    /// Somebody has it, or a tier carries it.
+    #[error("a tier carries the benefit, or somebody has it: for_everyone=true takes it from all")]
+    BenefitInUse,
+    /// More benefits than a store has.
+    #[error("a store has at most {} benefits", crate::domain::benefit::BENEFITS_MAX)]
+    TooManyBenefits,
+    /// A VIP from tomorrow on is none today.
+    #[error("since lies in the future")]
+    SinceInFuture,
+    /// The designation would be over before it began.
+    #[error(
+        "the designation would have ended already: by ends_at, or by the grace period after the subscription was cancelled"
+    )]
+    DesignationWouldHaveEnded,
+    /// It is over.
+    #[error("the designation has ended: PUT designates anew")]
+    DesignationEnded,
+    /// Some benefits are to be taken off before.
+    #[error("benefits must be ended first: {}", .0.join(", "))]
+    BenefitsMustEndFirst(Vec<String>),
+    /// This status ends a designation.
+    #[error("this ends the designation: confirm it with \"confirm\": true")]
+    ConfirmationRequired,
+    /// More links than a customer has.
+    #[error("a customer has at most {} links", links::LINKS_MAX)]
+    TooManyLinks,
 }
 
 /// The versions that a caller is willing to change, from `If-Match`.

@@ -1,12 +1,14 @@
 //! Changes to a store's program.
 
+use super::designations::changes;
 use super::recalculation::leased_from;
 use super::{Error, IfMatch, Refusal, Result};
-use crate::db::audit::{self, Actor};
+use crate::db::audit::{self, Actor, Entry};
 use crate::db::programs::{self, Hold, Pending, ProgramRecord};
 use crate::db::recalculations::{self, FAILED, RUNNING, RecalculationRow};
-use crate::db::{Tx, customers, memberships, micros, orders};
+use crate::db::{Tx, customers, designations, memberships, micros, orders};
 use crate::domain::Instant;
+use crate::domain::benefit::Treatment;
 use crate::domain::change::{self, EffectiveFrom, Holdings, Reach, Refused, Settings};
 use crate::domain::id::StoreId;
 use crate::domain::program::Program;
@@ -84,7 +86,7 @@ pub fn change_settings<E: From<Error>>(
         let program = change::set_up(settings, now).map_err(Error::from)?;
         let record = ProgramRecord { version: 1, program, pending: None };
         if !options.dry_run {
-            store_program(tx, context, &record, options)?;
+            store_program(tx, context, None, &record, Some(options))?;
         }
         return Ok(Changed { record: Arc::new(record), recalculation: None });
     };
@@ -180,25 +182,57 @@ fn carry_out(
         recalculations::insert(tx, row)?;
     }
     if !options.dry_run {
-        store_program(tx, context, &record, options)?;
+        store_program(tx, context, Some(old), &record, Some(options))?;
     }
     Ok(Changed { record: Arc::new(record), recalculation })
+}
+
+/// Changes how a store treats its customers, which needs no recalculation.
+///
+/// # Errors
+/// [`Refusal::StoreNotSetUp`], or what `change` answers.
+pub fn change_treatment(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    if_match: &IfMatch,
+    change: impl FnOnce(&mut Tx<'_>, &mut Treatment) -> Result<()>,
+) -> Result<Arc<ProgramRecord>> {
+    let old = super::memberships::program_of(tx, &context.store, Hold::Update)?;
+    if_match.check(Some(old.version))?;
+    let mut treatment = old.program.treatment.clone();
+    change(tx, &mut treatment)?;
+    if treatment == old.program.treatment {
+        return Ok(old);
+    }
+    let record = ProgramRecord {
+        version: old.version.saturating_add(1),
+        program: old.program.clone().treating(treatment),
+        pending: old.pending.clone(),
+    };
+    store_program(tx, context, Some(&old), &record, None)?;
+    Ok(Arc::new(record))
 }
 
 fn store_program(
     tx: &mut Tx<'_>,
     context: &Context,
+    old: Option<&ProgramRecord>,
     record: &ProgramRecord,
-    options: Options,
+    options: Option<Options>,
 ) -> Result<()> {
     let Context { store, actor, action, now } = context;
     programs::upsert(tx, store, record, *now)?;
     programs::record_revisions(tx, store, &record.program, *now, &actor.subject)?;
-    let detail = serde_json::json!({
-        "version": record.version,
-        "revision": record.program.revisions().last().map(|revision| revision.number),
-        "allow_downgrades": options.allow_downgrades,
-    });
-    audit::insert(tx, store, actor, action, None, &detail, *now)?;
-    Ok(())
+    if old.is_some_and(|old| old.program.grace_days != record.program.grace_days) {
+        designations::reconsider_graces(tx, store, *now)?;
+    }
+    let was = old.map(|old| programs::summary(&old.program)).transpose()?.unwrap_or_default();
+    let (before, mut after, _) = changes(&was, &programs::summary(&record.program)?);
+    after.insert("version".into(), record.version.into());
+    if options.is_some_and(|options| options.allow_downgrades) {
+        after.insert("allow_downgrades".into(), true.into());
+    }
+    let (before, after) = (before.into(), after.into());
+    let entry = Entry { actor, action, customer: None, before, after, note: None };
+    Ok(audit::insert(tx, store, &entry, *now)?)
 }

@@ -8,17 +8,19 @@
 //! they wrote: they had folded it under the new program.
 
 use super::Result;
+use super::following::Moved;
 use crate::db::customers::{self, CustomerRow};
 use crate::db::memberships::{self, MembershipRecord, MembershipRow};
 use crate::db::programs::{self, Hold, ProgramRecord};
 use crate::db::recalculations::{self, COMPLETED, FAILED, RUNNING, RecalculationRow};
-use crate::db::{Db, Tx, instant, micros, orders};
+use crate::db::{Db, Tx, designations, events, instant, micros, orders};
 use crate::domain::Instant;
 use crate::domain::fact::History;
 use crate::domain::id::{CustomerId, StoreId, TierCode};
 use crate::domain::membership::{Achievements, Fold};
 use chrono::Utc;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// How long an instance's claim of a recalculation holds after each batch.
 const LEASE_MICROS: i64 = 30_000_000;
@@ -33,6 +35,9 @@ pub fn leased_from(now: Instant) -> i64 {
 /// A batch, folded and not yet stored.
 struct Folded {
     rows: Vec<MembershipRow>,
+    moved: Vec<Moved>,
+    /// Who holds a tier that designates, which it may do only now.
+    holders: Vec<Moved>,
     next: RecalculationRow,
 }
 
@@ -118,7 +123,7 @@ fn fold_batch(tx: &mut Tx<'_>, job: RecalculationRow) -> Result<Folded> {
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
         next.state = COMPLETED.to_owned();
         next.finished_at = Some(micros(now));
-        return Ok(Folded { rows: Vec::new(), next });
+        return Ok(Folded { rows: Vec::new(), moved: Vec::new(), holders: Vec::new(), next });
     };
     next.done_through = Some(last.customer_id.clone());
     let customers = customers::in_range(tx, &store, &first.customer_id, &last.customer_id)?;
@@ -135,13 +140,22 @@ fn fold_batch(tx: &mut Tx<'_>, job: RecalculationRow) -> Result<Folded> {
             _ => BTreeMap::new(),
         };
     let mut changed = Vec::new();
+    let mut moved = Vec::new();
+    let mut holders = Vec::new();
     for row in rows {
         next.customers_done = next.customers_done.saturating_add(1);
         let Some(customer) = customers.get(&row.customer_id) else { continue };
         let history =
             is_stale(&row).then(|| histories.remove(&row.customer_id).unwrap_or_default());
         let folded = match refold(&program, customer, &row, history, next.allow_downgrades, now) {
-            Ok(folded) => folded,
+            Ok((folded, step)) => {
+                let held = Moved { before: None, ..step.clone() };
+                if next.refold_from.is_some() && held.may_designate(&program, now) {
+                    holders.push(held);
+                }
+                moved.extend(Some(step).filter(Moved::is_news));
+                folded
+            }
             Err(super::Error::Refused(refusal)) => {
                 next.state = FAILED.to_owned();
                 next.failure = Some(format!("customer {}: {refusal}", row.customer_id));
@@ -171,7 +185,7 @@ fn fold_batch(tx: &mut Tx<'_>, job: RecalculationRow) -> Result<Folded> {
         }
         changed.push(folded);
     }
-    Ok(Folded { rows: changed, next })
+    Ok(Folded { rows: changed, moved, holders, next })
 }
 
 /// A membership's row under a program: folded from its history where that is
@@ -183,11 +197,12 @@ fn refold(
     history: Option<History>,
     allow_downgrades: bool,
     now: Instant,
-) -> Result<MembershipRow> {
+) -> Result<(MembershipRow, Moved)> {
     let store = StoreId::parse(&row.store_id)?;
     let id = CustomerId::parse(&row.customer_id)?;
     let joining = customer.joining()?;
     let mut record = MembershipRecord::try_from(row.clone())?;
+    let mut told = Vec::new();
     if let Some(history) = history {
         let fold = Fold::of(&program.program, joining, &history, None)?;
         let (state, steps) = fold.into_parts();
@@ -196,15 +211,25 @@ fn refold(
         }
         record.achievements.record(&program.program, &state, &steps);
         record.state = state;
+        told = steps;
     }
     record.sequence = record.sequence.saturating_add(1);
     record.program_version = program.version;
-    Ok(record.to_row(&store, &id, &program.program, joining, now)?)
+    let stored = record.to_row(&store, &id, &program.program, joining, now)?;
+    told.extend(stored.steps);
+    let moved = Moved {
+        customer: id,
+        before: record.listed_tier,
+        after: stored.row.tier.as_deref().map(TierCode::parse).transpose()?,
+        since: stored.since.unwrap_or(now),
+        resets: Moved::resets_of(&told, record.due_at),
+    };
+    Ok((stored.row, moved))
 }
 
 /// Stores a batch if the claim still holds; answers how the recalculation stands then.
 fn store_batch(tx: &mut Tx<'_>, folded: Folded, lease: i64) -> Result<Option<RecalculationRow>> {
-    let Folded { rows, next } = folded;
+    let Folded { rows, moved, holders, next } = folded;
     let store = StoreId::parse(&next.store_id)?;
     let is_over = next.state != RUNNING;
     // The program first, as every other transaction does.
@@ -214,7 +239,7 @@ fn store_batch(tx: &mut Tx<'_>, folded: Folded, lease: i64) -> Result<Option<Rec
         return Ok(None);
     }
     if !next.is_dry_run {
-        memberships::update_many(tx, &rows)?;
+        store_moved(tx, &store, &program, &rows, &moved, &holders)?;
         let is_ours =
             program.pending.as_ref().is_some_and(|p| p.recalculation_id == next.recalculation_id);
         if next.state == COMPLETED && is_ours {
@@ -229,17 +254,73 @@ fn store_batch(tx: &mut Tx<'_>, folded: Folded, lease: i64) -> Result<Option<Rec
     Ok(Some(next))
 }
 
-/// Tells memberships of what time alone has brought by now, a bounded number
-/// of them; how many they were.
+/// Stores memberships of one store, each if it is still the one that was read,
+/// and what follows from those that were.
+fn store_moved(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    program: &Arc<ProgramRecord>,
+    rows: &[MembershipRow],
+    moved: &[Moved],
+    holders: &[Moved],
+) -> Result<()> {
+    let now = Utc::now();
+    // Customers before memberships, as every other transaction.
+    let mut held = BTreeMap::new();
+    let climbed = moved.iter().filter(|moved| moved.may_designate(program, now));
+    let ids: BTreeSet<_> = climbed.chain(holders).map(|moved| &moved.customer).collect();
+    for id in ids {
+        held.insert(id, customers::find_locked(tx, store, id)?);
+    }
+    let updated = memberships::update_many(tx, rows)?;
+    let news = moved.iter().filter(|moved| updated.contains(moved.customer.as_str()));
+    let events: Vec<_> = news.clone().flat_map(Moved::events).collect();
+    events::insert(tx, store, &events, now)?;
+    for moved in news {
+        if let Some(Some(customer)) = held.remove(&moved.customer) {
+            moved.designate(tx, store, program, customer, now)?;
+        }
+    }
+    for holder in holders {
+        let Some(Some(customer)) = held.remove(&holder.customer) else { continue };
+        // A designation that has ended was ended for a reason.
+        let known = designations::find(tx, store, &holder.customer)?;
+        let is_over = |state| state == crate::domain::designation::State::Cancelled;
+        if !known.is_some_and(|known| is_over(known.designation.state(now))) {
+            holder.designate(tx, store, program, customer, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// Tells memberships of what time alone has brought by now, and notes the ends
+/// of designations: a bounded number of them, of one store or of all; how many
+/// they were.
 ///
 /// # Errors
 /// [`super::Error`] from the database.
-pub async fn tell_time(db: &Db) -> Result<usize> {
+pub async fn tell_time(db: &Db, only: Option<StoreId>) -> Result<usize> {
+    let of = only.clone();
+    let ended = db
+        .read(move |tx| {
+            Ok::<_, super::Error>(designations::list_due(tx, of.as_ref(), Utc::now(), BATCH)?)
+        })
+        .await?;
+    let count = ended.len();
+    for (store, customer) in ended {
+        let (store, customer) = (StoreId::parse(&store)?, CustomerId::parse(&customer)?);
+        db.write(move |tx| super::designations::note_end(tx, &store, &customer, Utc::now()))
+            .await?;
+    }
+    Ok(count.saturating_add(tell_memberships(db, only).await?))
+}
+
+async fn tell_memberships(db: &Db, only: Option<StoreId>) -> Result<usize> {
     let rows = db
-        .read(|tx| {
+        .read(move |tx| {
             let now = Utc::now();
             let mut told = Vec::new();
-            for row in memberships::list_due(tx, now, BATCH)? {
+            for row in memberships::list_due(tx, only.as_ref(), now, BATCH)? {
                 let store = StoreId::parse(&row.store_id)?;
                 let id = CustomerId::parse(&row.customer_id)?;
                 let program = programs::find(tx, &store, Hold::Read)?;
@@ -256,7 +337,7 @@ pub async fn tell_time(db: &Db) -> Result<usize> {
                 // Rows of a version that is gone by the time of writing are told again.
                 let drops = program.drops_achievements();
                 match refold(&program, &customer, &row, history, drops, now) {
-                    Ok(row) => told.push(row),
+                    Ok(folded) => told.push(folded),
                     // A total that does not fit is this customer's alone to wait for.
                     Err(super::Error::Refused(refusal)) => {
                         tracing::warn!(%refusal, "a membership can't be told of time");
@@ -270,18 +351,51 @@ pub async fn tell_time(db: &Db) -> Result<usize> {
     let count = rows.len();
     if count > 0 {
         db.write(move |tx| {
-            for row in &rows {
-                let store = StoreId::parse(&row.store_id)?;
+            let mut by_store: BTreeMap<String, (Vec<_>, Vec<_>)> = BTreeMap::new();
+            for (row, moved) in rows {
+                let of_store = by_store.entry(row.store_id.clone()).or_default();
+                of_store.0.push(row);
+                of_store.1.extend(Some(moved).filter(Moved::is_news));
+            }
+            for (store, (mut rows, moved)) in by_store {
+                let store = StoreId::parse(&store)?;
                 let program = super::memberships::program_of(tx, &store, Hold::Share)?;
-                if program.version == row.program_version {
-                    memberships::update(tx, row)?;
-                }
+                rows.retain(|row| row.program_version == program.version);
+                store_moved(tx, &store, &program, &rows, &moved, &[])?;
             }
             Ok::<_, super::Error>(())
         })
         .await?;
     }
     Ok(count)
+}
+
+/// Rounds of [`tell_time`] that a list waits for.
+const ROUNDS_MAX: usize = 8;
+
+/// Has what time has brought to a store told before a list of it is read, so
+/// that the list is right at its instant; whether some of it is left to the
+/// background, being too much to wait for.
+///
+/// # Errors
+/// [`super::Error`] from the database.
+pub async fn catch_up(db: &Db, store: &StoreId) -> Result<bool> {
+    for _ in 0..ROUNDS_MAX {
+        let of = store.clone();
+        let is_any_due = db
+            .read(move |tx| {
+                let now = Utc::now();
+                let of_designations = designations::list_due(tx, Some(&of), now, 1)?;
+                let is_any = !of_designations.is_empty() || memberships::is_any_due(tx, &of, now)?;
+                Ok::<_, super::Error>(is_any)
+            })
+            .await?;
+        if !is_any_due {
+            return Ok(false);
+        }
+        tell_time(db, Some(store.clone())).await?;
+    }
+    Ok(true)
 }
 
 /// Does the work of the background until it is dropped: recalculations that
@@ -292,7 +406,7 @@ pub async fn work(db: Db) {
         if let Err(error) = take_up(&db).await {
             tracing::warn!(%error, "a recalculation is put off");
         }
-        match tell_time(&db).await {
+        match tell_time(&db, None).await {
             Ok(told) => is_busy = told > 0,
             Err(error) => tracing::warn!(%error, "telling memberships of time is put off"),
         }

@@ -14,14 +14,14 @@ const METHODS: [&str; 5] = ["get", "put", "post", "patch", "delete"];
 const SECRET: &[u8] = b"a secret of the tests, 32 bytes!";
 
 /// An operation of the document.
-struct Operation {
-    method: String,
-    pattern: &'static str,
+pub struct Operation {
+    pub method: String,
+    pub pattern: &'static str,
     stated: &'static Value,
 }
 
 /// Every operation that wants a token.
-fn operations() -> Vec<Operation> {
+pub fn operations() -> Vec<Operation> {
     let mut found = Vec::new();
     for (pattern, item) in document_json()["paths"].as_object().unwrap() {
         for method in METHODS {
@@ -35,12 +35,12 @@ fn operations() -> Vec<Operation> {
 }
 
 impl Operation {
-    fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         self.stated["operationId"].as_str().unwrap()
     }
 
     /// The names of the path's parameters, each with its example.
-    fn path_parameters(&self) -> Vec<(&'static str, &'static str)> {
+    pub fn path_parameters(&self) -> Vec<(&'static str, &'static str)> {
         let parameters = self.stated["parameters"].as_array().into_iter().flatten();
         parameters
             .filter(|parameter| parameter["in"] == "path")
@@ -71,7 +71,7 @@ impl Operation {
     }
 
     /// The media type and the example of the body.
-    fn body(&self) -> Option<(&'static str, String)> {
+    pub fn body(&self) -> Option<(&'static str, String)> {
         let content = self.stated["requestBody"]["content"].as_object()?;
         let (kind, media) = content.iter().next().unwrap();
         let example = &media["example"];
@@ -80,7 +80,7 @@ impl Operation {
     }
 
     /// The example of the body, where that is JSON.
-    fn json_body(&self) -> Option<Value> {
+    pub fn json_body(&self) -> Option<Value> {
         let (kind, text) = self.body()?;
         (kind == "application/json").then(|| serde_json::from_str(&text).unwrap())
     }
@@ -105,7 +105,7 @@ impl Operation {
     }
 
     /// The roles that may, as the description says.
-    fn roles(&self) -> Vec<Role> {
+    pub fn roles(&self) -> Vec<Role> {
         let text = |field: &str| self.stated[field].as_str().unwrap_or_default();
         let text = format!("{}\n{}", text("summary"), text("description"));
         let (_, roles) = text.rsplit_once("Roles:").expect("a description names the roles");

@@ -97,7 +97,14 @@ fn send(app: &App, dice: &mut ChaCha8Rng, lines: &[Line]) {
         let outcomes = actix_web::rt::System::new().block_on(app.db.write(move |tx| {
             let (store, id) =
                 (StoreId::parse(STORE).unwrap(), CustomerId::parse(CUSTOMER).unwrap());
-            let outcomes = put_lines(tx, &store, &id, &sent, Utc::now());
+            let outcomes = put_lines(
+                tx,
+                &store,
+                &id,
+                &sent,
+                &accolade::db::audit::Actor::system(),
+                Utc::now(),
+            );
             Ok::<_, accolade::db::Error>(outcomes.unwrap_or_else(|error| match error {
                 accolade::workflow::facts::Batch::NothingStored(outcomes) => outcomes,
                 other => panic!("{other:?}"),

@@ -1,15 +1,28 @@
 //! The tests of the API, by resource.
 
 mod activities;
+mod audit;
+mod badges;
+mod benefits;
+mod cards;
+mod csv;
+mod customer_benefits;
 mod customers;
+mod designations;
+mod events;
 mod facts;
 mod found;
+mod links;
 mod memberships;
 mod orders;
 mod program;
 mod refunds;
 mod smoke;
+mod statuses;
 mod tiers;
+mod timeline;
+mod treatment;
+mod vip_list;
 
 use crate::support::*;
 use accolade::api::auth::Role;

@@ -34,7 +34,7 @@ on_both! {
         let expected = json!({
             "order_id": "o1", "customer_id": "c1", "status": "completed", "total": "129.95",
             "refunded": "0.00", "currency": "GBP", "placed_at": NOON, "completed_at": NOON,
-            "updated_at": null,
+            "updated_at": null, "customer_status": "active",
         });
         assert_eq!(first.body["order"], expected);
         let (before, after) =

@@ -42,7 +42,10 @@ on_both! {
         let list = app.storefront().get("/v1/tiers").expect(200);
         assert_eq!((rungs(&list.body), list.etag()), (expected(&all), put.etag()));
         let one = app.storefront().get("/v1/tiers/silver").expect(200);
-        let silver = json!({"code": "silver", "name": "Silver", "rank": 20, "threshold": "250.50"});
+        let silver = json!({
+            "code": "silver", "name": "Silver", "rank": 20, "threshold": "250.50", "benefits": [],
+            "icon": "star", "priority": "normal", "team": null, "designates": false,
+        });
         assert_eq!((one.body.clone(), one.etag()), (silver, put.etag()));
         // The same again changes nothing; while there are no facts, less is fine too.
         assert_eq!(app.admin().put("/v1/tiers", &body).expect(200).etag(), put.etag());
@@ -117,7 +120,9 @@ on_both! {
         let client = app.admin();
         let gold = client.put("/v1/tiers/gold", &tier_of("Gold", 3, json!("500"))).expect(201);
         let expected_gold = json!({
-            "code": "gold", "name": "Gold", "rank": 3, "threshold": "500.00", "recalculation": null,
+            "code": "gold", "name": "Gold", "rank": 3, "threshold": "500.00", "benefits": [],
+            "icon": "star", "priority": "normal", "team": null, "designates": false,
+            "recalculation": null,
         });
         assert_eq!(gold.body, expected_gold);
         assert_eq!(client.get("/v1/tiers").expect(200).etag(), gold.etag());
