@@ -17,8 +17,8 @@ use crate::domain::status::Status;
 use crate::domain::tier::Tier;
 use crate::domain::words::word;
 use crate::workflow::badges::{Treated, read, read_one};
-use actix_web::http::header::{self, ETag, EntityTag, IfNoneMatch};
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -372,7 +372,7 @@ pub async fn list_badges(
     Ok(HttpResponse::Ok().json(BadgesOut {
         badges,
         unknown_ids: unknown,
-        recalculating: answer.is_recalculating || answer.program.pending.is_some(),
+        recalculating: answer.program.pending.is_some(),
     }))
 }
 
@@ -401,7 +401,7 @@ pub async fn get_badge_svg(
     allowed: Allowed<ReadBadges>,
     id: Id<CustomerId>,
     _: NoQuery,
-    known: web::Header<IfNoneMatch>,
+    request: HttpRequest,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let ids = Ids::Customers(vec![id.0.to_string()]);
@@ -415,14 +415,15 @@ pub async fn get_badge_svg(
             .as_ref()
             .map(|(tier, icon)| (tier.name.as_str(), word(&Icon::WORDS, icon))),
     });
-    let tag = EntityTag::new_strong(fingerprint(picture.as_bytes()));
-    let is_known = match known.into_inner() {
-        IfNoneMatch::Any => true,
-        IfNoneMatch::Items(tags) => tags.iter().any(|known| known.weak_eq(&tag)),
-    };
+    let tag = format!("\"{}\"", fingerprint(picture.as_bytes()));
+    let known = request.headers().get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
+    let is_tag = |known: &str| known == "*" || known.trim_start_matches("W/") == tag;
+    let is_known = known.is_some_and(|known| known.split(',').map(str::trim).any(is_tag));
     let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     // Kept by the caller alone, and asked about each time.
-    response.insert_header((header::CACHE_CONTROL, "private, no-cache")).insert_header(ETag(tag));
+    response
+        .insert_header((header::CACHE_CONTROL, "private, no-cache"))
+        .insert_header((header::ETAG, tag));
     if is_known {
         return Ok(response.finish());
     }

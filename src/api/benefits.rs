@@ -10,6 +10,7 @@ use crate::db::{Db, Tx, designations, memberships};
 use crate::domain::benefit::{BENEFITS_MAX, Benefit, Kind, Treatment};
 use crate::domain::id::{BenefitCode, StoreId};
 use crate::domain::words::word;
+use crate::workflow::designations::drop_benefit;
 use crate::workflow::programs::change_treatment;
 use crate::workflow::{self, Refusal};
 use actix_web::{HttpResponse, delete, get, put, web};
@@ -296,7 +297,7 @@ fn is_had(
     code: &BenefitCode,
 ) -> workflow::Result<bool> {
     let mut is_had = treatment.is_carried(code);
-    is_had |= designations::is_any_with_benefit(tx, store, code)?;
+    is_had |= !designations::list_with_benefit(tx, store, code)?.is_empty();
     for tier in treatment.kept_by(code) {
         is_had |= memberships::is_any_of_tier(tx, store, tier)?;
         is_had |= designations::is_any_of_tier(tx, store, tier)?;
@@ -346,7 +347,7 @@ pub async fn delete_benefit(
     let for_everyone = query.0.for_everyone.unwrap_or(false);
     db.write(move |tx| {
         let store = context.store.clone();
-        change_treatment(tx, &context, &if_match.0, |tx, treatment| {
+        let record = change_treatment(tx, &context, &if_match.0, |tx, treatment| {
             if !treatment.benefits.contains_key(&code.0) {
                 return Err(Refusal::NotFound("benefit").into());
             }
@@ -354,8 +355,9 @@ pub async fn delete_benefit(
                 return Err(Refusal::BenefitInUse.into());
             }
             treatment.remove(&code.0);
-            Ok(designations::drop_benefit(tx, &store, &code.0)?)
-        })
+            Ok(())
+        })?;
+        drop_benefit(tx, &store, &record, &code.0, &context.actor, context.now)
     })
     .await?;
     Ok(HttpResponse::NoContent().finish())

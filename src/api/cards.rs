@@ -108,8 +108,9 @@ pub async fn get_card(
     _: NoQuery,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
+    let now = wire::now();
     let ids = Ids::Customers(vec![id.0.to_string()]);
-    let (record, treated) = read_one(&db, &allowed.caller.store, ids, wire::now()).await?;
+    let (record, treated) = read_one(&db, &allowed.caller.store, ids, now).await?;
     let program = &record.program;
     let membership = &treated.membership;
     let is_visible = program.treatment.vip_visible_to_customers;
@@ -121,6 +122,7 @@ pub async fn get_card(
         print_vip_icon: treated.customer.print_vip_icon,
         membership,
         designation: designation.filter(|_| is_visible),
+        now,
     });
     let reached = Badge::of(&Known {
         program,
@@ -128,16 +130,18 @@ pub async fn get_card(
         print_vip_icon: treated.customer.print_vip_icon,
         membership,
         designation: None,
+        now,
     });
-    let vip = designation
-        .filter(|known| is_visible && known.state(membership.as_of) == State::Active)
-        .map(|known| CardVipOut {
-            since: known.since,
-            tier: known.tier.as_ref().and_then(|code| {
-                let tier = program.latest().ladder.find(code)?;
-                let icon = program.treatment.of(code).icon;
-                Some(CardTierOut::from(&(tier.clone(), icon)))
-            }),
+    let vip =
+        designation.filter(|known| is_visible && known.state(now) == State::Active).map(|known| {
+            CardVipOut {
+                since: known.since,
+                tier: known.tier.as_ref().and_then(|code| {
+                    let tier = program.latest().ladder.find(code)?;
+                    let icon = program.treatment.of(code).icon;
+                    Some(CardTierOut::from(&(tier.clone(), icon)))
+                }),
+            }
         });
     let out = MembershipOut::new(id.0.as_str(), membership, program.currency);
     Ok(HttpResponse::Ok().json(CardOut {

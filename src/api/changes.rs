@@ -102,7 +102,7 @@ pub async fn follow_up(
         }
     };
     // A grace that is over under the new settings is over now.
-    recalculation::catch_up(db, store).await?;
+    recalculation::catch_up(db, store, recalculation::Shows::Statuses).await;
     Ok((changed.record, recalculation))
 }
 

@@ -14,6 +14,9 @@ use std::future::{Future, ready};
 /// How many rows are read at once.
 const ROWS: i64 = 500;
 
+/// What a formula begins with.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
 /// A cell. Text that a spreadsheet would run as a formula begins with an
 /// apostrophe, which spreadsheets take as "this is text".
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,12 +25,22 @@ pub struct Cell(String);
 impl Cell {
     /// A text that somebody else may have written.
     pub fn text(text: &str) -> Self {
-        let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']);
+        let is_formula = text.starts_with(FORMULA) || text.starts_with(['\t', '\r']);
+        let mut safe = String::new();
         if is_formula && !is_number(text) {
-            Self(format!("'{text}"))
-        } else {
-            Self(text.to_owned())
+            safe.push('\'');
         }
+        // Where a spreadsheet takes semicolons or tabs for separators, a cell
+        // begins after each.
+        let mut begins = false;
+        for c in text.chars() {
+            if begins && FORMULA.contains(&c) {
+                safe.push('\'');
+            }
+            begins = matches!(c, ';' | '\t') || (begins && (c.is_whitespace() || c == '"'));
+            safe.push(c);
+        }
+        Self(safe)
     }
 
     /// A text that may be absent.
@@ -151,11 +164,12 @@ mod tests {
     #[test]
     fn no_text_is_run_as_a_formula_and_a_number_stays_one() {
         let cell = |text: &str| Cell::text(text).0;
-        for formula in ["=1+1", "+44 20", "-2+3", "@SUM(A1)", "\t=1", "-", "--5", "-5.0.0", "＝1"]
-        {
+        for formula in ["=1+1", "+44 20", "-2+3", "@SUM(A1)", "\tx", "-", "--5", "-5.0.0", "＝1"] {
             assert_eq!(cell(formula), format!("'{formula}"));
         }
-        for plain in ["-5.00", "-5", "12", "Ada", "a=b", ""] {
+        assert_eq!(cell("x;=1+1"), "x;'=1+1");
+        assert_eq!(cell("a; \"@b; c"), "a; \"'@b; c");
+        for plain in ["-5.00", "-5", "12", "Ada", "a=b", "a; b", ""] {
             assert_eq!(cell(plain), plain);
         }
     }

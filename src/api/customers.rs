@@ -22,7 +22,7 @@ use crate::domain::status::Status;
 use crate::domain::words::word;
 use crate::workflow::customers::{Profile, Subscription};
 use crate::workflow::memberships::program_of;
-use crate::workflow::recalculation::catch_up;
+use crate::workflow::recalculation::{Shows, catch_up};
 use crate::workflow::{self, Refusal};
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, put, web};
 use chrono::NaiveDate;
@@ -704,7 +704,7 @@ pub async fn list_customers(
     let store = allowed.caller.store;
     let query = query.0;
     let (sort, is_descending) = query.sort.unwrap_or(CustomerSort::Id).parts();
-    let is_behind = catch_up(&db, &store).await?;
+    let is_behind = catch_up(&db, &store, Shows::Everything).await;
     if wants_csv(&request) {
         let page = move |db: Db, after: Option<Seek>, limit: i64| {
             let (store, query) = (store.clone(), query.clone());

@@ -7,11 +7,11 @@ use super::extract::{Id, IfMatchHeader, Json, NoQuery, Patch, Query, etag};
 use super::problem::{ApiError, ApiResult, BODY, Code, TOKEN, problems};
 use super::read_of_store;
 use super::wire::{self, At, LIMIT_DEFAULT, words};
-use crate::db::Db;
 use crate::db::badges::Found;
 use crate::db::designations::{self, DesignationRecord, Filter, Listed, Sort};
 use crate::db::page::Seek;
 use crate::db::programs::{Hold, ProgramRecord};
+use crate::db::{Db, customers};
 use crate::domain::designation::{EndReason, Priority, Profile, RemovalReason, State};
 use crate::domain::id::{BenefitCode, CustomerId, StoreId, TierCode};
 use crate::domain::money::{Amount, Currency};
@@ -21,7 +21,7 @@ use crate::domain::words::word;
 use crate::workflow::badges::Treated;
 use crate::workflow::designations::{self as workflow, Removal, Wish, source_word};
 use crate::workflow::memberships::program_of;
-use crate::workflow::recalculation::catch_up;
+use crate::workflow::recalculation::{Shows, catch_up};
 use crate::workflow::{Error, Refusal};
 use actix_web::{HttpRequest, HttpResponse, get, patch, post, put, web};
 use chrono::NaiveDate;
@@ -383,7 +383,7 @@ pub async fn put_designation(
             workflow::put(tx, &caller.store, &id.0, &wish, &if_match.0, &actor, now)
         })
         .await?;
-    let out = DesignationOut::new(customer.as_str(), &record, now);
+    let out = DesignationOut::new(customer.as_str(), &record, wire::now());
     Ok(HttpResponse::build(super::orders::put_status(stored))
         .insert_header(etag(record.version))
         .json(out))
@@ -427,7 +427,7 @@ pub async fn patch_designation(
             Ok::<_, ApiError>(record)
         })
         .await?;
-    let out = DesignationOut::new(customer.as_str(), &record, now);
+    let out = DesignationOut::new(customer.as_str(), &record, wire::now());
     Ok(HttpResponse::Ok().insert_header(etag(record.version)).json(out))
 }
 
@@ -451,8 +451,16 @@ pub async fn get_designation(
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let customer = id.0.clone();
-    let (_, record) = read_of_store(&db, allowed.caller.store, move |tx, store, _| {
-        Ok(designations::find(tx, store, &id.0)?.ok_or(Refusal::NotFound("designation"))?)
+    let now = wire::now();
+    let (_, record) = read_of_store(&db, allowed.caller.store, move |tx, store, record| {
+        let known =
+            designations::find(tx, store, &id.0)?.ok_or(Refusal::NotFound("designation"))?;
+        let customer =
+            customers::find(tx, store, &id.0)?.ok_or(Refusal::NotFound("designation"))?;
+        let (zone, days) = (record.program.time_zone, record.program.grace_days);
+        let designation = known.designation.clone();
+        let designation = designation.in_grace(zone, days, customer.cancelled_at()?, now);
+        Ok(DesignationRecord { designation, ..known })
     })
     .await?;
     let out = DesignationOut::new(customer.as_str(), &record, wire::now());
@@ -478,14 +486,13 @@ pub struct RemovalIn {
 }
 
 /// That something is meant: `true`, and nothing else.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(transparent)]
-pub struct Confirmed(bool);
+#[derive(Debug, Clone, Copy)]
+pub struct Confirmed;
 
-impl Confirmed {
-    /// Whether it is.
-    pub fn is_meant(self) -> bool {
-        self.0
+impl<'de> Deserialize<'de> for Confirmed {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let is_meant = bool::deserialize(deserializer)?;
+        if is_meant { Ok(Self) } else { Err(serde::de::Error::custom("must be true")) }
     }
 }
 
@@ -507,7 +514,7 @@ impl ToSchema for Confirmed {
 
 problems!(RemoveDesignationProblems: TOKEN, BODY, &[
     Code::StoreNotSetUp, Code::NotFound, Code::CustomerErased, Code::PreconditionFailed,
-    Code::DesignationEnded, Code::BenefitsMustEndFirst,
+    Code::DesignationEnded, Code::BenefitsMustEndFirst, Code::FigureOverflow,
 ]);
 
 /// Remove a VIP status, for a reason.
@@ -537,7 +544,7 @@ pub async fn remove_designation(
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let caller = allowed.caller;
-    let RemovalIn { reason, note, confirm: Confirmed(_) } = body.0;
+    let RemovalIn { reason, note, confirm: Confirmed } = body.0;
     let removal = Removal { reason: reason.into(), note };
     let customer = id.0.clone();
     let now = wire::now();
@@ -547,7 +554,7 @@ pub async fn remove_designation(
             workflow::remove(tx, &caller.store, &id.0, &removal, &if_match.0, &actor, now)
         })
         .await?;
-    let out = DesignationOut::new(customer.as_str(), &record, now);
+    let out = DesignationOut::new(customer.as_str(), &record, wire::now());
     Ok(HttpResponse::Ok().insert_header(etag(record.version)).json(out))
 }
 
@@ -872,7 +879,7 @@ pub async fn list_designations(
     let store = allowed.caller.store;
     let query = query.0;
     let (sort, is_descending) = query.sort.unwrap_or(DesignationSort::Id).parts();
-    let is_behind = catch_up(&db, &store).await?;
+    let is_behind = catch_up(&db, &store, Shows::Everything).await;
     if wants_csv(&request) {
         let page = move |db: Db, after: Option<Seek>, limit: i64| {
             let (store, query) = (store.clone(), query.clone());

@@ -49,6 +49,9 @@ fn compiled(
 /// What an identifier is, in words.
 const ID_RULE: &str = "must be 1 to 64 characters of A–Z a–z 0–9 . _ : -";
 
+/// Why no text holds U+0000, in words.
+const NUL_RULE: &str = "must not hold the character U+0000";
+
 /// What a pattern of the document says, in words.
 const PATTERNS: [(&str, &str); 8] = [
     (ID_PATTERN, ID_RULE),
@@ -206,6 +209,7 @@ pub fn parse<T: DeserializeOwned + ToSchema + Validate>(value: Value, root: &str
     let name = T::name();
     let validator = compiled(&name, || schema_of(&name))?;
     let mut faults = faults_of(validator, &value, root);
+    add_nul_faults(&value, root, &mut faults);
     match serde_json::from_value::<T>(value) {
         Ok(parsed) => {
             if let Err(errors) = parsed.validate() {
@@ -219,6 +223,28 @@ pub fn parse<T: DeserializeOwned + ToSchema + Validate>(value: Value, root: &str
             }
             Err(ApiError::invalid(faults))
         }
+    }
+}
+
+/// PostgreSQL's texts can't hold U+0000, so no text may.
+fn add_nul_faults(value: &Value, here: &str, faults: &mut Vec<Fault>) {
+    match value {
+        Value::String(text)
+            if text.contains('\0') && faults.iter().all(|fault| fault.pointer != here) =>
+        {
+            faults.push(Fault::new(here, NUL_RULE));
+        }
+        Value::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                add_nul_faults(item, &format!("{here}/{i}"), faults);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                add_nul_faults(field, &format!("{here}/{name}"), faults);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -373,6 +399,9 @@ fn parse_query<T: DeserializeOwned + IntoParams + Validate>(query: &str) -> ApiR
             }
             text => json!(text),
         };
+        if value.as_str().is_some_and(|text| text.contains('\0')) {
+            faults.push(Fault::new(format!("?{name}"), NUL_RULE));
+        }
         if given.insert(name.clone(), value).is_some() {
             faults.push(Fault::new(format!("?{name}"), "is given twice"));
         }

@@ -133,12 +133,12 @@ pub async fn put_link(
 }
 
 problems!(DeleteLinkProblems: TOKEN, &[
-    Code::InvalidRequest, Code::StoreNotSetUp, Code::NotFound, Code::CustomerErased,
+    Code::InvalidRequest, Code::StoreNotSetUp, Code::NotFound,
 ]);
 
 /// Take the link between two customers away.
 ///
-/// Roles: `support`, `manager`, `administrator`, `platform_admin`.
+/// Also where one of them was erased. Roles: `support`, `manager`, `administrator`, `platform_admin`.
 #[utoipa::path(
     tag = "Links",
     operation_id = "delete_link",

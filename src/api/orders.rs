@@ -17,7 +17,7 @@ use crate::domain::status::Status;
 use crate::domain::words::word;
 use crate::workflow::Refusal;
 use crate::workflow::facts::{self, Order, Stored};
-use crate::workflow::recalculation::catch_up;
+use crate::workflow::recalculation::{Shows, catch_up};
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, put, web};
 
@@ -370,7 +370,9 @@ pub async fn page_of_orders(
         customer_status: query.customer_status.map(Status::from),
     };
     let sort = query.sort.map_or(Sort::PlacedDescending, Sort::from);
-    catch_up(db, &store).await?;
+    if filter.customer.is_none() {
+        catch_up(db, &store, Shows::Statuses).await;
+    }
     let (record, rows) = read_of_store(db, store, move |tx, store, _| {
         if let Some(customer) = &filter.customer {
             customers::find(tx, store, customer)?.ok_or(Refusal::NotFound("customer"))?;

@@ -122,13 +122,14 @@ pub async fn get_status(
 
 problems!(PutStatusProblems: TOKEN, BODY, &[
     Code::StoreNotSetUp, Code::NotFound, Code::CustomerErased, Code::PreconditionFailed,
-    Code::ConfirmationRequired, Code::BenefitsMustEndFirst,
+    Code::ConfirmationRequired, Code::BenefitsMustEndFirst, Code::DesignationWouldHaveEnded,
+    Code::FigureOverflow,
 ]);
 
 /// Set a customer's status, with a note that says why.
 ///
-/// It is a signal to staff and blocks no order; a pending order of a flagged
-/// customer raises the event `order_flagged`. `vip`, and `active` on a VIP
+/// It is a signal to staff and blocks no order; a pending order that comes in
+/// from a flagged customer raises the event `order_flagged`. `vip`, and `active` on a VIP
 /// without a flag, change the designation, the note being the reason: they
 /// need the role `manager` or higher, and ending it needs `confirm`. Roles:
 /// `support`, `manager`, `administrator`, `platform_admin`.
@@ -170,7 +171,7 @@ pub async fn put_status(
             designations::put_status(tx, &caller.store, &id.0, &wish, &if_match.0, &actor, now)
         })
         .await?;
-    let out = StatusOut::new(&row, now)?;
+    let out = StatusOut::new(&row, wire::now())?;
     Ok(HttpResponse::Ok().insert_header(etag(row.version)).json(out))
 }
 

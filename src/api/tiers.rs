@@ -438,7 +438,11 @@ pub async fn put_tiers(
             )?);
         }
         settings.rules.entry_method = method;
+        let left = settings.rules.ladder.tiers().to_vec();
         settings.rules.ladder = to_ladder(ladder)?;
+        for tier in left.iter().filter(|t| settings.rules.ladder.find(&t.code).is_none()) {
+            settings.treatment.forget(&tier.code);
+        }
         Ok::<_, workflow::Error>(settings)
     };
     let changed =

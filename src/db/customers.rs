@@ -3,10 +3,12 @@
 use super::page::{self, Seek};
 use super::schema::{customer_tags, customers, memberships};
 use super::{Result, Tx, instant, locked_row, maybe_instant, micros, on_either, stored_word};
+use crate::domain::customer::SubscriptionState;
 use crate::domain::id::{CustomerId, StoreId};
 use crate::domain::membership::Joining;
 use crate::domain::stage::Window;
 use crate::domain::status::{Flag, Status};
+use crate::domain::words::word;
 use crate::domain::{Instant, search};
 use diesel::prelude::*;
 
@@ -97,6 +99,16 @@ impl CustomerRow {
         self.flag.as_deref().map(|flag| stored_word(&Flag::WORDS, flag)).transpose()
     }
 
+    /// When the subscription was cancelled, if it is.
+    ///
+    /// # Errors
+    /// [`super::Error::Corrupt`] where a stored instant is none.
+    pub fn cancelled_at(&self) -> Result<Option<Instant>> {
+        let cancelled = word(&SubscriptionState::WORDS, &SubscriptionState::Cancelled);
+        let is_cancelled = self.subscription_state.as_deref() == Some(cancelled);
+        Ok(maybe_instant(self.subscription_cancelled_at)?.filter(|_| is_cancelled))
+    }
+
     /// The badge's word at an instant.
     ///
     /// # Errors
@@ -171,6 +183,23 @@ pub fn in_range(
     let rows: Vec<CustomerRow> = customers::table
         .filter(customers::store_id.eq(store.as_str()))
         .filter(customers::customer_id.between(first, last))
+        .select(CustomerRow::as_select())
+        .load(tx.conn)?;
+    Ok(rows.into_iter().map(|row| (row.customer_id.clone(), row)).collect())
+}
+
+/// Some customers, by identifier.
+///
+/// # Errors
+/// [`super::Error`] from the database.
+pub fn find_many(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    ids: &[String],
+) -> Result<std::collections::BTreeMap<String, CustomerRow>> {
+    let rows: Vec<CustomerRow> = customers::table
+        .filter(customers::store_id.eq(store.as_str()))
+        .filter(customers::customer_id.eq_any(ids))
         .select(CustomerRow::as_select())
         .load(tx.conn)?;
     Ok(rows.into_iter().map(|row| (row.customer_id.clone(), row)).collect())
@@ -263,7 +292,9 @@ macro_rules! in_stage {
     ($query:expr, $window:expr) => {{
         use crate::db::schema::{customers, memberships};
         let window = $window;
-        let cancelled = "cancelled";
+        use crate::domain::customer::SubscriptionState;
+        let cancelled =
+            crate::domain::words::word(&SubscriptionState::WORDS, &SubscriptionState::Cancelled);
         let idle_since = crate::db::micros(window.idle_since);
         let never = crate::db::memberships::NEVER;
         let mut query = if window.at_risk {

@@ -14,6 +14,7 @@ use crate::domain::words::word;
 use crate::domain::{Instant, search};
 use chrono::{Datelike, NaiveDate};
 use diesel::prelude::*;
+use std::collections::BTreeMap;
 
 /// A stored designation. What erasure clears: `notes` and `removal_note`.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
@@ -238,21 +239,58 @@ pub fn reconsider_graces(tx: &mut Tx<'_>, store: &StoreId, now: Instant) -> Resu
     Ok(())
 }
 
-/// Whether a designation names a benefit.
+/// The customers whose designation names a benefit and has not ended, by identifier.
 ///
 /// # Errors
 /// [`Error`] from the database.
-pub fn is_any_with_benefit(
+pub fn list_with_benefit(
     tx: &mut Tx<'_>,
     store: &StoreId,
     benefit: &BenefitCode,
-) -> Result<bool> {
+) -> Result<Vec<String>> {
     let name = page::contains(&format!("\"{benefit}\""));
-    let query = designations::table
+    let rows: Vec<(String, String, String)> = designations::table
         .filter(designations::store_id.eq(store.as_str()))
         .filter(designations::ended_at.is_null())
-        .filter(designations::benefits.like(name).escape('\\'));
-    Ok(diesel::select(diesel::dsl::exists(query)).get_result(tx.conn)?)
+        .filter(
+            designations::benefits
+                .like(name.clone())
+                .escape('\\')
+                .or(designations::benefits_dropped.like(name).escape('\\')),
+        )
+        .order(designations::customer_id)
+        .select((designations::customer_id, designations::benefits, designations::benefits_dropped))
+        .load(tx.conn)?;
+    let mut found = Vec::new();
+    for (customer, benefits, dropped) in rows {
+        // SQLite finds them without regard to case.
+        let named = parse_codes(&benefits)?.into_iter().chain(parse_codes(&dropped)?);
+        found.extend(named.into_iter().any(|code| code == *benefit).then_some(customer));
+    }
+    Ok(found)
+}
+
+/// The designations of the customers of a range, both ends included.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn in_range(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    first: &str,
+    last: &str,
+) -> Result<BTreeMap<String, Designation>> {
+    let rows: Vec<DesignationRow> = designations::table
+        .filter(designations::store_id.eq(store.as_str()))
+        .filter(designations::customer_id.between(first, last))
+        .select(DesignationRow::as_select())
+        .load(tx.conn)?;
+    rows.into_iter()
+        .map(|row| {
+            let id = row.customer_id.clone();
+            Ok((id, DesignationRecord::try_from(row)?.designation))
+        })
+        .collect()
 }
 
 /// Whether a designation is of a tier.
@@ -265,36 +303,6 @@ pub fn is_any_of_tier(tx: &mut Tx<'_>, store: &StoreId, tier: &TierCode) -> Resu
         .filter(designations::ended_at.is_null())
         .filter(designations::tier.eq(tier.as_str()));
     Ok(diesel::select(diesel::dsl::exists(query)).get_result(tx.conn)?)
-}
-
-/// Takes a benefit out of all designations that name it.
-///
-/// # Errors
-/// [`Error`] from the database.
-pub fn drop_benefit(tx: &mut Tx<'_>, store: &StoreId, benefit: &BenefitCode) -> Result<()> {
-    let name = page::contains(&format!("\"{benefit}\""));
-    let rows: Vec<DesignationRow> = designations::table
-        .filter(designations::store_id.eq(store.as_str()))
-        .filter(
-            designations::benefits
-                .like(name.clone())
-                .escape('\\')
-                .or(designations::benefits_dropped.like(name).escape('\\')),
-        )
-        .select(DesignationRow::as_select())
-        .load(tx.conn)?;
-    for mut row in rows {
-        let without = |json: &str| {
-            let mut codes = parse_codes(json)?;
-            codes.retain(|code| code != benefit);
-            codes_json(&codes)
-        };
-        row.benefits = without(&row.benefits)?;
-        row.benefits_dropped = without(&row.benefits_dropped)?;
-        row.version = row.version.saturating_add(1);
-        upsert(tx, &row)?;
-    }
-    Ok(())
 }
 
 /// What the VIP list is narrowed down to.

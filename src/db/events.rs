@@ -10,6 +10,7 @@ use super::{Result, Tx, locked_row, micros, on_either};
 use crate::domain::Instant;
 use crate::domain::id::StoreId;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
 use serde_json::Value;
 
 /// Something that happened to a customer.
@@ -90,24 +91,27 @@ pub fn number(tx: &mut Tx<'_>, store: &StoreId, limit: i64) -> Result<usize> {
         .filter(event_counters::store_id.eq(store.as_str()))
         .select(event_counters::last_number);
     let counter: Option<i64> = locked_row!(tx.conn, for_update, counter)?;
-    let mut last = counter.unwrap_or_default();
-    let waiting: Vec<String> = events::table
-        .filter(events::store_id.eq(store.as_str()))
-        .filter(events::number.is_null())
-        .order((events::recorded_at, events::event_id))
-        .limit(limit)
-        .select(events::event_id)
-        .load(tx.conn)?;
-    for event_id in &waiting {
-        last = last.saturating_add(1);
-        diesel::update(events::table.find((store.as_str(), event_id)))
-            .set(events::number.eq(Some(last)))
-            .execute(tx.conn)?;
-    }
+    let last = counter.unwrap_or_default();
+    // Identifiers are made in the order of time, while the customer is held, so
+    // that one customer's events keep their order.
+    let numbered = on_either!(tx.conn, c => diesel::sql_query(
+        "UPDATE events SET number = $1 + waiting.place FROM (
+            SELECT event_id, row_number() OVER (ORDER BY event_id) AS place FROM (
+                SELECT event_id FROM events WHERE store_id = $2 AND number IS NULL
+                ORDER BY event_id LIMIT $3
+            ) AS first
+        ) AS waiting
+        WHERE events.store_id = $2 AND events.event_id = waiting.event_id",
+    )
+    .bind::<BigInt, _>(last)
+    .bind::<Text, _>(store.as_str())
+    .bind::<BigInt, _>(limit)
+    .execute(c))?;
+    let last = last.saturating_add(i64::try_from(numbered).unwrap_or(i64::MAX));
     diesel::update(event_counters::table.find(store.as_str()))
         .set(event_counters::last_number.eq(last))
         .execute(tx.conn)?;
-    Ok(waiting.len())
+    Ok(numbered)
 }
 
 const COLUMNS: (

@@ -19,14 +19,17 @@ pub struct LinkRow {
 }
 
 impl LinkRow {
-    /// The same link as the other customer sees it.
-    #[must_use]
-    pub fn turned(&self) -> Self {
-        Self {
+    /// The link as both customers see it, in the order in which every
+    /// transaction writes the two.
+    fn both(&self) -> [Self; 2] {
+        let turned = Self {
             customer_id: self.other_id.clone(),
             other_id: self.customer_id.clone(),
             ..self.clone()
-        }
+        };
+        let mut both = [self.clone(), turned];
+        both.sort_by(|a, b| a.customer_id.cmp(&b.customer_id));
+        both
     }
 }
 
@@ -64,7 +67,7 @@ pub fn count(tx: &mut Tx<'_>, store: &StoreId, customer: &CustomerId) -> Result<
 /// # Errors
 /// [`super::Error`] from the database.
 pub fn insert(tx: &mut Tx<'_>, link: &LinkRow) -> Result<()> {
-    for link in [link, &link.turned()] {
+    for link in &link.both() {
         diesel::insert_into(customer_links::table).values(link).execute(tx.conn)?;
     }
     Ok(())
@@ -75,7 +78,7 @@ pub fn insert(tx: &mut Tx<'_>, link: &LinkRow) -> Result<()> {
 /// # Errors
 /// [`super::Error`] from the database.
 pub fn update(tx: &mut Tx<'_>, link: &LinkRow) -> Result<()> {
-    for link in [link, &link.turned()] {
+    for link in &link.both() {
         let key = (&link.store_id, &link.customer_id, &link.other_id);
         diesel::update(customer_links::table.find(key)).set(link).execute(tx.conn)?;
     }
@@ -87,7 +90,7 @@ pub fn update(tx: &mut Tx<'_>, link: &LinkRow) -> Result<()> {
 /// # Errors
 /// [`super::Error`] from the database.
 pub fn delete(tx: &mut Tx<'_>, link: &LinkRow) -> Result<()> {
-    for link in [link, &link.turned()] {
+    for link in &link.both() {
         let key = (&link.store_id, &link.customer_id, &link.other_id);
         diesel::delete(customer_links::table.find(key)).execute(tx.conn)?;
     }
@@ -102,6 +105,7 @@ pub fn delete_notes(tx: &mut Tx<'_>, store: &StoreId, customer: &CustomerId) -> 
     let links: Vec<LinkRow> = customer_links::table
         .filter(customer_links::store_id.eq(store.as_str()))
         .filter(customer_links::customer_id.eq(customer.as_str()))
+        .order(customer_links::other_id)
         .select(LinkRow::as_select())
         .load(tx.conn)?;
     for link in links.into_iter().filter(|link| link.note.is_some()) {

@@ -1,7 +1,7 @@
 //! Memberships: what the fold over each customer's facts has come to.
 
 use super::schema::memberships;
-use super::{Conn, Error, Result, Tx, instant, maybe_instant, micros};
+use super::{Conn, Error, Result, Tx, instant, locked_row, maybe_instant, micros};
 use crate::domain::Instant;
 use crate::domain::fact::{FactKey, FactKind};
 use crate::domain::id::{CustomerId, StoreId, TierCode};
@@ -240,6 +240,22 @@ pub fn find(
         .select(MembershipRow::as_select())
         .get_result(tx.conn)
         .optional()?;
+    row.map(MembershipRecord::try_from).transpose()
+}
+
+/// A customer's stored membership, held so that no other transaction writes it meanwhile.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn find_locked(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    customer: &CustomerId,
+) -> Result<Option<MembershipRecord>> {
+    use memberships::all_columns;
+    let key = (store.as_str(), customer.as_str());
+    let query = memberships::table.find(key).select(all_columns);
+    let row: Option<MembershipRow> = locked_row!(tx.conn, for_update, query)?;
     row.map(MembershipRecord::try_from).transpose()
 }
 

@@ -253,9 +253,19 @@ impl Db {
         if !self.is_sqlite() {
             return Ok(());
         }
-        let empty =
-            |tx: &mut Tx<'_>| Ok(tx.conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?);
-        self.read_once(empty).await
+        #[derive(diesel::QueryableByName)]
+        struct Checkpoint {
+            #[diesel(sql_type = diesel::sql_types::Integer)]
+            busy: i32,
+        }
+        let emptied = self.read_once(|tx| {
+            let pragma = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)");
+            Ok(on_either!(tx.conn, c => pragma.get_result::<Checkpoint>(c))?)
+        });
+        match emptied.await?.busy {
+            0 => Ok(()),
+            _ => Err(Error::Failed("somebody still reads what it holds".to_owned())),
+        }
     }
 
     /// [`Db::read_blocking`], without holding up the caller's thread.

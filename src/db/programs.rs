@@ -297,13 +297,10 @@ pub fn summary(program: &Program) -> Result<Map<String, Value>> {
     ]);
     let rules = serde_json::to_value(RulesDoc::from(program.latest())).map_err(failed)?;
     let treatment = serde_json::to_value(TreatmentDoc::from(&program.treatment)).map_err(failed)?;
-    for (part, prefix) in [(rules, ""), (treatment, "")] {
+    for (part, name) in [(rules, "rules"), (treatment, "treatment")] {
         if let Value::Object(part) = part {
-            for (name, value) in part {
-                let name =
-                    if fields.contains_key(&name) { format!("treatment_of_{name}") } else { name };
-                fields.insert(format!("{prefix}{name}"), value);
-            }
+            fields
+                .extend(part.into_iter().map(|(field, value)| (format!("{name}.{field}"), value)));
         }
     }
     Ok(fields)

@@ -6,7 +6,7 @@ use super::benefit::{Benefit, Icon};
 use super::designation::{Designation, Priority, State};
 use super::id::{BenefitCode, TierCode};
 use super::membership::Membership;
-use super::program::Program;
+use super::program::{Program, TierRetention};
 use super::status::{Flag, Status};
 use super::tier::Tier;
 use std::collections::BTreeMap;
@@ -27,6 +27,15 @@ pub struct Known<'a> {
     pub membership: &'a Membership,
     /// The designation, if there ever was one.
     pub designation: Option<&'a Designation>,
+    /// The clock: a membership may know of a fact ahead of it.
+    pub now: Instant,
+}
+
+impl<'a> Known<'a> {
+    /// The designation while it is active.
+    fn active(&self) -> Option<&'a Designation> {
+        self.designation.filter(|designation| designation.state(self.now) == State::Active)
+    }
 }
 
 /// How a customer is to be treated at an instant.
@@ -114,29 +123,17 @@ impl NoIcon {
     ];
 }
 
-/// The higher of the membership's tier and an active designation's, since when
-/// it is held, and whether it is the designation's.
-fn effective_tier<'a>(
-    known: &Known<'a>,
-    designation: Option<&'a Designation>,
-) -> Option<(&'a Tier, Instant, bool)> {
-    let ladder = &known.program.latest().ladder;
-    let reached = known.membership.tier.as_ref().map(|(tier, since)| (tier, *since, false));
-    let given = designation.and_then(|designation| {
-        let tier = ladder.find(designation.tier.as_ref()?)?;
-        Some((tier, designation.tier_at, true))
-    });
-    // Of equals, the one reached counts: it is held longer, and for itself.
-    match (reached, given) {
-        (Some(reached), Some(given)) if given.0.rank > reached.0.rank => Some(given),
-        (None, given) => given,
-        (reached, _) => reached,
-    }
+/// The higher of the membership's tier and a designation's.
+fn effective_tier<'a>(known: &Known<'a>, designation: Option<&'a Designation>) -> Option<&'a Tier> {
+    let reached = known.membership.tier.as_ref().map(|(tier, _)| tier);
+    let given = designation.and_then(|designation| designation.tier.as_ref());
+    let given = given.and_then(|code| known.program.latest().ladder.find(code));
+    reached.into_iter().chain(given).max_by_key(|tier| tier.rank)
 }
 
 /// The tier to list a VIP by: the one that counts while the designation is active.
 pub fn listed_tier(known: &Known<'_>) -> Option<(Tier, Icon)> {
-    let (tier, _, _) = effective_tier(known, known.designation)?;
+    let tier = effective_tier(known, known.designation)?;
     Some((tier.clone(), known.program.treatment.of(&tier.code).icon))
 }
 
@@ -146,6 +143,7 @@ pub fn listed_tier(known: &Known<'_>) -> Option<(Tier, Icon)> {
 fn benefits(known: &Known<'_>, designation: Option<&Designation>) -> Vec<Had> {
     let treatment = &known.program.treatment;
     let mut had: BTreeMap<&BenefitCode, Had> = BTreeMap::new();
+    let is_kept = known.program.latest().tier_retention == TierRetention::Permanent;
     let mut give = |benefit: &'_ Benefit, source: Source| {
         if let Some((code, benefit)) = treatment.benefits.get_key_value(&benefit.code) {
             let had = had
@@ -155,13 +153,13 @@ fn benefits(known: &Known<'_>, designation: Option<&Designation>) -> Vec<Had> {
         }
     };
     if let Some((tier, since)) = &known.membership.tier {
-        for (benefit, kept) in treatment.held(&tier.code, *since) {
+        for (benefit, kept) in treatment.held(&tier.code, *since, is_kept) {
             give(benefit, Source::MembershipTier { tier: tier.code.clone(), kept });
         }
     }
     let Some(designation) = designation else { return had.into_values().collect() };
     if let Some(tier) = &designation.tier {
-        for (benefit, kept) in treatment.held(tier, designation.tier_at) {
+        for (benefit, kept) in treatment.held(tier, designation.tier_at, is_kept) {
             give(benefit, Source::DesignationTier { tier: tier.clone(), kept });
         }
     }
@@ -180,12 +178,11 @@ fn benefits(known: &Known<'_>, designation: Option<&Designation>) -> Vec<Had> {
 impl Badge {
     /// How a customer is to be treated, at the membership's instant.
     pub fn of(known: &Known<'_>) -> Self {
-        let at = known.membership.as_of;
-        let active = known.designation.filter(|d| d.state(at) == State::Active);
+        let active = known.active();
         let status = Status::of(known.flag, active.is_some());
         let withheld = status == Status::DoNotServe;
         let tier = effective_tier(known, active);
-        let treated = tier.map(|(tier, _, _)| known.program.treatment.of(&tier.code));
+        let treated = tier.map(|tier| known.program.treatment.of(&tier.code));
         let icon = treated.as_ref().map(|treated| treated.icon).unwrap_or_default();
         let no_icon = if withheld {
             Some(NoIcon::DoNotServe)
@@ -201,12 +198,12 @@ impl Badge {
         let is_printed = active.is_some() && !withheld;
         Self {
             status,
-            tier: tier.map(|(tier, _, _)| (tier.clone(), icon)),
+            tier: tier.map(|tier| (tier.clone(), icon)),
             withheld,
             benefits: if withheld { Vec::new() } else { benefits(known, active) },
             label: Label {
                 icon: no_icon.map_or(Ok(icon), Err),
-                tier_name: tier.filter(|_| is_printed).map(|(tier, _, _)| tier.name.clone()),
+                tier_name: tier.filter(|_| is_printed).map(|tier| tier.name.clone()),
                 has_handling_note: is_printed,
             },
             priority: active
@@ -224,12 +221,10 @@ impl Badge {
 /// The benefits that have to be taken off before the designation can be
 /// removed: those that it gives and that are marked so (design, section 4).
 pub fn must_end_first(known: &Known<'_>) -> Vec<BenefitCode> {
-    let at = known.membership.as_of;
-    let active = known.designation.filter(|d| d.state(at) == State::Active);
     let is_given = |had: &Had| {
         had.because.iter().any(|source| !matches!(source, Source::MembershipTier { .. }))
     };
-    benefits(known, active)
+    benefits(known, known.active())
         .into_iter()
         .filter(|had| had.benefit.must_end_first && is_given(had))
         .map(|had| had.benefit.code)
@@ -243,7 +238,7 @@ mod tests {
     use crate::domain::membership::{Achievements, Joining, State as Told};
     use crate::domain::money::Currency;
     use crate::domain::period::ProgressReset;
-    use crate::domain::program::{EntryMethod, Revision, Rules, TierRetention};
+    use crate::domain::program::{EntryMethod, Revision, Rules};
     use crate::domain::tier::Ladder;
     use proptest::prelude::*;
 
@@ -357,6 +352,7 @@ mod tests {
             print_vip_icon: true,
             membership: &membership,
             designation,
+            now: membership.as_of,
         };
         let first = must_end_first(&known).iter().map(ToString::to_string).collect();
         (Badge::of(&known), first)

@@ -236,8 +236,14 @@ impl Treatment {
     }
 
     /// The benefits of who has held a tier since an instant, each with whether
-    /// it is one that the tier no longer carries.
-    pub fn held(&self, tier: &TierCode, since: Instant) -> BTreeMap<&Benefit, bool> {
+    /// it is one that the tier no longer carries. Only permanent tiers let
+    /// anybody keep one.
+    pub fn held(
+        &self,
+        tier: &TierCode,
+        since: Instant,
+        is_permanent: bool,
+    ) -> BTreeMap<&Benefit, bool> {
         let mut held = BTreeMap::new();
         for carried in self.carried.iter().filter(|c| c.tier == *tier) {
             let Some(benefit) = self.benefits.get(&carried.benefit) else { continue };
@@ -245,7 +251,7 @@ impl Treatment {
                 None => {
                     held.insert(benefit, false);
                 }
-                Some(until) if since < until => {
+                Some(until) if is_permanent && since < until => {
                     held.entry(benefit).or_insert(true);
                 }
                 Some(_) => {}
@@ -319,7 +325,7 @@ mod tests {
     }
 
     fn held(treatment: &Treatment, since: Instant) -> Vec<(&str, bool)> {
-        let held = treatment.held(&gold(), since);
+        let held = treatment.held(&gold(), since, true);
         held.into_iter().map(|(benefit, kept)| (benefit.code.as_str(), kept)).collect()
     }
 

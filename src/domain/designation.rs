@@ -200,6 +200,22 @@ impl Designation {
         }
     }
 
+    /// The same, kept for as long as the subscription and the program now say.
+    /// What is over stays over.
+    #[must_use]
+    pub fn in_grace(
+        mut self,
+        zone: Tz,
+        grace_days: u32,
+        cancelled_at: Option<Instant>,
+        now: Instant,
+    ) -> Self {
+        if self.end(now).is_none() {
+            self.grace_until = grace_until(zone, grace_days, cancelled_at, self.since);
+        }
+        self
+    }
+
     /// Whether automation keeps its hands off: a person's removal stands.
     fn is_removed(&self) -> bool {
         self.ended

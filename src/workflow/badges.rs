@@ -50,8 +50,6 @@ pub struct Answer {
     pub program: Arc<ProgramRecord>,
     /// Whoever was found.
     pub treated: Vec<Treated>,
-    /// Whether some of it may still be as it was before a change of the program.
-    pub is_recalculating: bool,
 }
 
 impl Treated {
@@ -65,31 +63,35 @@ impl Treated {
         let joining = found.customer.joining()?;
         let at = record.state.at.map_or(now, |told| told.max(now));
         let membership = Membership::at(program, joining, record.state, &record.achievements, at);
-        Self::with(program, found, membership)
+        Self::with(program, found, membership, now)
     }
 
     /// The same, with a membership that is known better.
-    fn with(program: &Program, found: Found, membership: Membership) -> Result<Self> {
+    fn with(program: &Program, found: Found, membership: Membership, now: Instant) -> Result<Self> {
         let Found { order_id, customer, membership: row, designation, flagged } = found;
         let last_order_at = MembershipRecord::try_from(row.clone())?.state.last_order_at;
         let joined_at = crate::db::instant(row.joined_at)?;
+        let cancelled_at = customer.cancelled_at()?;
         let designation = designation.map(DesignationRecord::try_from).transpose()?;
+        // As the program says now, whether or not the row has been told.
+        let (zone, days) = (program.time_zone, program.grace_days);
+        let designation = designation.map(|known| DesignationRecord {
+            designation: known.designation.clone().in_grace(zone, days, cancelled_at, now),
+            ..known
+        });
         let known = Known {
             program,
             flag: customer.flag()?,
             print_vip_icon: customer.print_vip_icon,
             membership: &membership,
             designation: designation.as_ref().map(|record| &record.designation),
+            now,
         };
-        let signals = Signals {
-            joined_at,
-            last_order_at,
-            is_cancelled: customer.subscription_state.as_deref() == Some("cancelled"),
-        };
+        let signals = Signals { joined_at, last_order_at, is_cancelled: cancelled_at.is_some() };
         Ok(Self {
             badge: Badge::of(&known),
             listed_tier: listed_tier(&known),
-            stage: Stage::of(&signals, program.time_zone, membership.as_of),
+            stage: Stage::of(&signals, zone, now),
             order_id,
             customer,
             membership,
@@ -107,9 +109,8 @@ impl Treated {
 /// [`Refusal::StoreNotSetUp`], or [`super::Error`] from the database.
 pub async fn read(db: &Db, store: &StoreId, ids: Ids, now: Instant) -> Result<Answer> {
     let (program, found) = look_up(db, store, ids).await?;
-    let is_recalculating = found.iter().any(|found| is_stale(&program, found));
     let treated = found.into_iter().map(|found| Treated::of(&program.program, found, now));
-    Ok(Answer { treated: treated.collect::<Result<_>>()?, is_recalculating, program })
+    Ok(Answer { treated: treated.collect::<Result<_>>()?, program })
 }
 
 /// How to treat one customer, exactly: where the stored membership is of a
@@ -139,7 +140,7 @@ pub async fn read_one(
     db.read(move |tx: &mut Tx<'_>| {
         let record = MembershipRecord::try_from(found.membership.clone())?;
         let membership = membership_at(tx, &store, &program, &found.customer, &record, now)?;
-        let treated = Treated::with(&program.program, found, membership)?;
+        let treated = Treated::with(&program.program, found, membership, now)?;
         Ok((program, treated))
     })
     .await

@@ -12,7 +12,7 @@ use crate::db::{Tx, links, maybe_instant, micros};
 use crate::domain::customer::SubscriptionState;
 use crate::domain::fact::is_too_far_ahead;
 use crate::domain::id::{CustomerId, StoreId};
-use crate::domain::money::parse_amount;
+use crate::domain::money::{Amount, Currency, parse_amount};
 use crate::domain::words::word;
 use crate::domain::{Instant, rfc3339};
 use chrono::NaiveDate;
@@ -99,8 +99,9 @@ pub fn put_in(session: &mut Session<'_, '_>, profile: &Profile, actor: &Actor) -
 
 /// Writes down what has changed of a profile: of personal fields the names only.
 fn write_down(session: &mut Session<'_, '_>, was: &CustomerRow, actor: &Actor) -> Result<()> {
-    let before = values(was)?;
-    let after = values(&session.customer)?;
+    let currency = session.program().program.currency;
+    let before = values(was, currency)?;
+    let after = values(&session.customer, currency)?;
     let is = &session.customer;
     let personal = [
         ("name", was.name != is.name),
@@ -126,12 +127,14 @@ fn write_down(session: &mut Session<'_, '_>, was: &CustomerRow, actor: &Actor) -
 }
 
 /// What the audit log may hold of a profile.
-fn values(row: &CustomerRow) -> Result<Map<String, Value>> {
+fn values(row: &CustomerRow, currency: Currency) -> Result<Map<String, Value>> {
     let text = |at: Option<i64>| {
         Ok::<_, Error>(maybe_instant(at)?.map(|at| Value::from(rfc3339(at))).unwrap_or_default())
     };
+    let amount = |amount| Amount(amount, currency).to_string();
     Ok(Map::from_iter([
         ("joined_at".to_owned(), text(row.joined_at)?),
+        ("monthly_amount".to_owned(), row.subscription_amount.map(amount).into()),
         ("subscription_state".to_owned(), row.subscription_state.clone().into()),
         ("subscription_cancelled_at".to_owned(), text(row.subscription_cancelled_at)?),
         ("print_vip_icon".to_owned(), row.print_vip_icon.into()),
@@ -260,7 +263,7 @@ pub fn recalculate(
     now: Instant,
 ) -> Result<super::facts::Recorded<()>> {
     program_of(tx, store, Hold::Share)?;
-    customers::find(tx, store, id)?.ok_or(Refusal::NotFound("customer"))?;
+    let customer = customers::find(tx, store, id)?.ok_or(Refusal::NotFound("customer"))?;
     let mut session = Session::open(tx, store, id, now)?;
     let recorded = session.record(now, |session| {
         if allow_downgrades {
@@ -281,7 +284,8 @@ pub fn recalculate(
             "tier": tier(&recorded.after),
             "allow_downgrades": allow_downgrades,
         }),
-        note: Some(reason),
+        // Nothing more is written about who was erased.
+        note: Some(reason).filter(|_| customer.erased_at.is_none()),
     };
     audit::insert(tx, store, &entry, now)?;
     Ok(recorded)

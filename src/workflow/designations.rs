@@ -11,10 +11,9 @@ use crate::db::customers::{self, CustomerRow, FOREVER, gravity};
 use crate::db::designations::{self, DesignationRecord};
 use crate::db::events::{self, Event};
 use crate::db::programs::{Hold, ProgramRecord};
-use crate::db::{Tx, maybe_instant, memberships, micros};
+use crate::db::{Tx, memberships, micros};
 use crate::domain::badge::{Known, must_end_first};
 use crate::domain::calendar::local_date;
-use crate::domain::customer::SubscriptionState;
 use crate::domain::designation::{
     Designation, End, EndReason, Priority, Profile, RemovalReason, State, grace_until,
 };
@@ -22,8 +21,9 @@ use crate::domain::id::{BenefitCode, CustomerId, StoreId, TierCode};
 use crate::domain::status::{self, Change, Flag, Status};
 use crate::domain::words::word;
 use crate::domain::{Instant, rfc3339};
-use chrono::NaiveDate;
+use chrono::{NaiveDate, SubsecRound, Utc};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A designation as a manager wants it.
@@ -75,8 +75,17 @@ pub struct Held<'s, 't> {
     pub customer: CustomerRow,
     /// The designation, as stored by now.
     pub designation: Option<DesignationRecord>,
+    /// The versions that a caller may have seen.
+    seen: Seen,
     actor: Actor,
     now: Instant,
+}
+
+/// Versions as they were before anything was noted.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    customer: i64,
+    designation: Option<i64>,
 }
 
 impl<'s, 't> Held<'s, 't> {
@@ -99,6 +108,8 @@ impl<'s, 't> Held<'s, 't> {
         if customer.erased_at.is_some() {
             return Err(Refusal::CustomerErased.into());
         }
+        // The clock, after whoever held the customer before has let go.
+        let now = now.max(Utc::now().trunc_subsecs(6));
         let mut held = Self::of(tx, store, id, program, customer, actor, now)?;
         held.note_end()?;
         Ok(held)
@@ -119,7 +130,11 @@ impl<'s, 't> Held<'s, 't> {
     ) -> Result<Self> {
         let designation = designations::find(tx, store, id)?;
         let (store, id, actor) = (store.clone(), id.clone(), actor.clone());
-        Ok(Self { tx, store, id, program, customer, designation, actor, now })
+        let seen = Seen {
+            customer: customer.version,
+            designation: designation.as_ref().map(|known| known.version),
+        };
+        Ok(Self { tx, store, id, program, customer, designation, seen, actor, now })
     }
 
     /// The designation while it has not ended.
@@ -129,11 +144,8 @@ impl<'s, 't> Held<'s, 't> {
 
     /// Until when a designation since a date is kept, if the subscription is cancelled.
     fn grace(&self, since: NaiveDate) -> Result<Option<Instant>> {
-        let is_cancelled = self.customer.subscription_state.as_deref()
-            == Some(word(&SubscriptionState::WORDS, &SubscriptionState::Cancelled));
-        let cancelled_at = maybe_instant(self.customer.subscription_cancelled_at)?;
         let program = &self.program.program;
-        let cancelled_at = cancelled_at.filter(|_| is_cancelled);
+        let cancelled_at = self.customer.cancelled_at()?;
         Ok(grace_until(program.time_zone, program.grace_days, cancelled_at, since))
     }
 
@@ -144,12 +156,12 @@ impl<'s, 't> Held<'s, 't> {
         if record.designation.ended.is_some() {
             return Ok(());
         }
-        let mut designation = record.designation.clone();
+        let program = &self.program.program;
+        let cancelled_at = self.customer.cancelled_at()?;
+        let designation = record.designation.clone();
+        let mut designation =
+            designation.in_grace(program.time_zone, program.grace_days, cancelled_at, self.now);
         designation.ended = designation.end(self.now);
-        if designation.ended.is_none() {
-            designation.grace_until = self.grace(designation.since)?;
-            designation.ended = designation.end(self.now);
-        }
         if designation == record.designation {
             return Ok(());
         }
@@ -169,8 +181,19 @@ impl<'s, 't> Held<'s, 't> {
             &was.as_ref().map(|was| values(&was.designation)).unwrap_or_default(),
             &values(designation),
         );
-        if was.as_ref().and_then(|was| was.notes.as_ref()) != record.notes.as_ref() {
-            fields.push("notes".to_owned());
+        // Of what people wrote, the log has the names alone.
+        let texts = |record: &DesignationRecord| {
+            let designation = &record.designation;
+            [
+                ("notes", record.notes.clone()),
+                ("team", designation.team.clone()),
+                ("assigned_to", designation.assigned_to.clone()),
+            ]
+        };
+        let texts_were = was.as_ref().map(&texts);
+        for (i, (name, text)) in texts(&record).into_iter().enumerate() {
+            let text_was = texts_were.as_ref().and_then(|were| were.get(i)?.1.clone());
+            fields.extend((text != text_was).then(|| name.to_owned()));
         }
         if let Some(reason) = record.removal_reason.filter(|_| designation.ended.is_some()) {
             after.insert("removal_reason".into(), word(&RemovalReason::WORDS, &reason).into());
@@ -278,11 +301,6 @@ impl<'s, 't> Held<'s, 't> {
     fn put(&mut self, wish: &Wish, note: Option<&str>) -> Result<super::facts::Stored> {
         let program = self.program.clone();
         let program = &program.program;
-        if let Some(code) = &wish.tier
-            && program.latest().ladder.find(code).is_none()
-        {
-            return Err(Refusal::UnknownTier(code.to_string()).into());
-        }
         let mut named = wish.benefits.iter().chain(&wish.benefits_dropped);
         if let Some(code) = named.find(|code| !program.treatment.benefits.contains_key(code)) {
             return Err(Refusal::UnknownBenefit(code.to_string()).into());
@@ -290,6 +308,11 @@ impl<'s, 't> Held<'s, 't> {
         let today = self.today();
         let known = self.live().cloned();
         let base = known.as_ref().map_or_else(|| self.blank(today), |d| d.designation.clone());
+        if let Some(code) = wish.tier.as_ref().filter(|_| wish.tier != base.tier)
+            && program.latest().ladder.find(code).is_none()
+        {
+            return Err(Refusal::UnknownTier(code.to_string()).into());
+        }
         let since = wish.since.unwrap_or(base.since);
         if since > today {
             return Err(Refusal::SinceInFuture.into());
@@ -346,6 +369,7 @@ impl<'s, 't> Held<'s, 't> {
             print_vip_icon: self.customer.print_vip_icon,
             membership: &membership,
             designation: Some(&known.designation),
+            now: self.now,
         });
         if !first.is_empty() {
             let codes = first.iter().map(ToString::to_string).collect();
@@ -379,7 +403,9 @@ impl<'s, 't> Held<'s, 't> {
                 ..known
             },
             None => {
-                let since = local_date(zone, since).unwrap_or_else(|| self.today());
+                // Of a fact that is ahead of the clock, today.
+                let today = self.today();
+                let since = local_date(zone, since).unwrap_or(today).min(today);
                 let designation = Designation {
                     tier: Some(tier.clone()),
                     is_automatic: true,
@@ -449,8 +475,6 @@ fn values(designation: &Designation) -> Map<String, Value> {
         "benefits_dropped": codes(&designation.benefits_dropped),
         "profile": designation.profile.map(|p| word(&Profile::WORDS, &p)),
         "priority": designation.priority.map(|p| word(&Priority::WORDS, &p)),
-        "team": designation.team,
-        "assigned_to": designation.assigned_to,
         "ends_at": text(designation.ends_at),
         "grace_until": text(designation.grace_until),
         "source": source_word(designation.is_automatic),
@@ -493,7 +517,7 @@ pub fn put(
     now: Instant,
 ) -> Result<(super::facts::Stored, DesignationRecord)> {
     let mut held = Held::open(tx, store, id, actor, now)?;
-    if_match.check(held.designation.as_ref().map(|known| known.version))?;
+    if_match.check(held.seen.designation)?;
     let stored = held.put(wish, None)?;
     let record = held.designation.ok_or(Refusal::NotFound("designation"))?;
     Ok((stored, record))
@@ -513,8 +537,8 @@ pub fn find_for_change(
     now: Instant,
 ) -> Result<DesignationRecord> {
     let held = Held::open(tx, store, id, actor, now)?;
-    let known = held.designation.as_ref().ok_or(Refusal::NotFound("designation"))?;
-    if_match.check(Some(known.version))?;
+    held.seen.designation.ok_or(Refusal::NotFound("designation"))?;
+    if_match.check(held.seen.designation)?;
     Ok(held.live().ok_or(Refusal::DesignationEnded)?.clone())
 }
 
@@ -533,8 +557,8 @@ pub fn remove(
     now: Instant,
 ) -> Result<DesignationRecord> {
     let mut held = Held::open(tx, store, id, actor, now)?;
-    let known = held.designation.as_ref().ok_or(Refusal::NotFound("designation"))?;
-    if_match.check(Some(known.version))?;
+    held.seen.designation.ok_or(Refusal::NotFound("designation"))?;
+    if_match.check(held.seen.designation)?;
     held.remove(removal)?;
     Ok(held.designation.ok_or(Refusal::NotFound("designation"))?)
 }
@@ -555,8 +579,8 @@ pub fn put_status(
     now: Instant,
 ) -> Result<CustomerRow> {
     let mut held = Held::open(tx, store, id, actor, now)?;
-    if_match.check(Some(held.customer.version))?;
-    let state = held.designation.as_ref().map(|known| known.designation.state(now));
+    if_match.check(Some(held.seen.customer))?;
+    let state = held.designation.as_ref().map(|known| known.designation.state(held.now));
     let (flag, change) = status::set(held.customer.flag()?, state, wish.status);
     if change != Change::Keep && !wish.may_designate {
         return Err(Refusal::Forbidden.into());
@@ -613,26 +637,63 @@ pub(super) fn erase(held: &mut Held<'_, '_>) -> Result<()> {
         held.store(DesignationRecord { designation, ..known }, None)?;
     }
     if let Some(known) = held.designation.clone() {
-        let cleared = DesignationRecord { notes: None, removal_note: None, ..known };
+        let designation =
+            Designation { team: None, assigned_to: None, ..known.designation.clone() };
+        let cleared = DesignationRecord { designation, notes: None, removal_note: None, ..known };
         designations::upsert(held.tx, &cleared.to_row(&held.store, &held.id, held.now)?)?;
     }
     Ok(())
 }
 
-/// Notes the ends of designations that time has brought, each in a transaction
-/// of its own: this one.
+/// Takes a benefit that is gone out of all designations that have not ended.
 ///
 /// # Errors
 /// [`super::Error`] from the database.
-pub fn note_end(tx: &mut Tx<'_>, store: &StoreId, id: &CustomerId, now: Instant) -> Result<()> {
+pub fn drop_benefit(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    program: &Arc<ProgramRecord>,
+    benefit: &BenefitCode,
+    actor: &Actor,
+    now: Instant,
+) -> Result<()> {
+    for customer in designations::list_with_benefit(tx, store, benefit)? {
+        let id = CustomerId::parse(&customer)?;
+        let Some(customer) = customers::find_locked(tx, store, &id)? else { continue };
+        let mut held = Held::of(tx, store, &id, program.clone(), customer, actor, now)?;
+        if let Some(known) = held.live().cloned() {
+            let mut designation = known.designation.clone();
+            designation.benefits.retain(|code| code != benefit);
+            designation.benefits_dropped.retain(|code| code != benefit);
+            held.store(DesignationRecord { designation, ..known }, None)?;
+        }
+    }
+    Ok(())
+}
+
+/// Notes the ends of designations that time has brought to some customers of a store.
+///
+/// # Errors
+/// [`super::Error`] from the database.
+pub fn note_ends(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    customers_due: &BTreeSet<String>,
+    now: Instant,
+) -> Result<()> {
     let program = program_of(tx, store, Hold::Share)?;
-    let Some(customer) = customers::find_locked(tx, store, id)? else { return Ok(()) };
-    let mut held = Held::of(tx, store, id, program, customer, &Actor::system(), now)?;
-    held.note_end()?;
-    if let Some(live) = held.live() {
-        // It was looked at for nothing: until it ends there is no more to do.
-        let row = live.to_row(store, id, now)?;
-        designations::upsert(held.tx, &row)?;
+    let actor = Actor::system();
+    // In the order of their identifiers, as everybody who holds several.
+    for customer in customers_due {
+        let id = CustomerId::parse(customer)?;
+        let Some(customer) = customers::find_locked(tx, store, &id)? else { continue };
+        let mut held = Held::of(tx, store, &id, program.clone(), customer, &actor, now)?;
+        held.note_end()?;
+        if let Some(live) = held.live() {
+            // It was looked at for nothing: until it ends there is no more to do.
+            let row = live.to_row(store, &id, now)?;
+            designations::upsert(held.tx, &row)?;
+        }
     }
     Ok(())
 }

@@ -139,7 +139,7 @@ impl<'s, 't> Session<'s, 't> {
             // What the row says of the tier is news, and told of at the end.
             membership
         } else {
-            memberships::find(tx, store, id)?.ok_or(Refusal::NotFound("customer"))?
+            memberships::find_locked(tx, store, id)?.ok_or(Refusal::NotFound("customer"))?
         };
         let is_stale = program.is_stale(membership.program_version, membership.state.at);
         Ok(Self {

@@ -8,7 +8,7 @@ use crate::db::customers::CustomerRow;
 use crate::db::events::{self, Event};
 use crate::db::programs::ProgramRecord;
 use crate::db::{Tx, designations};
-use crate::domain::designation::automatic;
+use crate::domain::designation::{Designation, State, automatic};
 use crate::domain::id::{CustomerId, StoreId, TierCode};
 use crate::domain::membership::Step;
 use crate::domain::{Instant, rfc3339};
@@ -68,10 +68,22 @@ impl Moved {
         self.designated(program, None, now).is_some()
     }
 
+    /// Whether it makes a designation, or raises one that has not ended: what
+    /// has ended was ended for a reason.
+    pub fn is_missed(
+        &self,
+        program: &ProgramRecord,
+        known: Option<&Designation>,
+        now: Instant,
+    ) -> bool {
+        known.is_none_or(|known| known.state(now) != State::Cancelled)
+            && self.designated(program, known, now).is_some()
+    }
+
     fn designated<'p>(
         &self,
         program: &'p ProgramRecord,
-        known: Option<&crate::domain::designation::Designation>,
+        known: Option<&Designation>,
         now: Instant,
     ) -> Option<&'p TierCode> {
         let program = &program.program;

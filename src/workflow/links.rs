@@ -15,20 +15,20 @@ use serde_json::json;
 pub const LINKS_MAX: i64 = 100;
 
 /// Holds both customers, in the order of their identifiers, so that two who do
-/// this at once don't wait for each other.
+/// this at once don't wait for each other; whether one of them is erased.
 fn hold_both(
     tx: &mut Tx<'_>,
     store: &StoreId,
     customer: &CustomerId,
     other: &CustomerId,
-) -> Result<()> {
+) -> Result<bool> {
     program_of(tx, store, Hold::Share)?;
     let mut is_erased = false;
     for id in [customer.min(other), customer.max(other)] {
         let row = customers::find_locked(tx, store, id)?.ok_or(Refusal::NotFound("customer"))?;
         is_erased |= row.erased_at.is_some();
     }
-    if is_erased { Err(Refusal::CustomerErased.into()) } else { Ok(()) }
+    Ok(is_erased)
 }
 
 /// Links two customers, or changes what the link says.
@@ -44,7 +44,9 @@ pub fn put(
     actor: &Actor,
     now: Instant,
 ) -> Result<(Stored, LinkRow)> {
-    hold_both(tx, store, customer, other)?;
+    if hold_both(tx, store, customer, other)? {
+        return Err(Refusal::CustomerErased.into());
+    }
     let known = links::find(tx, store, customer, other)?;
     let link = LinkRow {
         store_id: store.to_string(),
@@ -70,6 +72,11 @@ pub fn put(
             Stored::Created
         }
     };
+    let was = known.as_ref().map(|known| (Some(known.relation.as_str()), known.note.as_deref()));
+    let (relation_was, note_was) = was.unwrap_or_default();
+    let mut fields = Vec::new();
+    fields.extend((relation_was != Some(relation)).then_some("relation"));
+    fields.extend((note_was != note).then_some("note"));
     for (id, other) in [(customer, other), (other, customer)] {
         let before = known.as_ref().map(|known| json!({"relation": known.relation}));
         let entry = Entry {
@@ -77,7 +84,11 @@ pub fn put(
             action: "linked",
             customer: Some(id),
             before: before.unwrap_or_else(|| json!({})),
-            after: json!({"customer_id": other.as_str(), "relation": relation}),
+            after: json!({
+                "customer_id": other.as_str(),
+                "relation": relation,
+                "fields": fields,
+            }),
             // What the note says is for the link alone, where erasing either clears it.
             note: None,
         };
@@ -86,7 +97,7 @@ pub fn put(
     Ok((stored, link))
 }
 
-/// Takes a link away.
+/// Takes a link away, also one to a customer who was erased.
 ///
 /// # Errors
 /// [`Refusal::NotFound`] where there is none; else as [`put`].

@@ -139,6 +139,14 @@ fn fold_batch(tx: &mut Tx<'_>, job: RecalculationRow) -> Result<Folded> {
             }
             _ => BTreeMap::new(),
         };
+    // A change that reaches into the past is as if it had always been so: who
+    // has held a tier that designates only now is designated too.
+    let reaches_back = next.refold_from.is_some_and(|from| from < next.started_at);
+    let designated = if reaches_back && !next.is_dry_run {
+        designations::in_range(tx, &store, &first.customer_id, &last.customer_id)?
+    } else {
+        BTreeMap::new()
+    };
     let mut changed = Vec::new();
     let mut moved = Vec::new();
     let mut holders = Vec::new();
@@ -149,9 +157,10 @@ fn fold_batch(tx: &mut Tx<'_>, job: RecalculationRow) -> Result<Folded> {
             is_stale(&row).then(|| histories.remove(&row.customer_id).unwrap_or_default());
         let folded = match refold(&program, customer, &row, history, next.allow_downgrades, now) {
             Ok((folded, step)) => {
-                let held = Moved { before: None, ..step.clone() };
-                if next.refold_from.is_some() && held.may_designate(&program, now) {
-                    holders.push(held);
+                if reaches_back {
+                    let held = Moved { before: None, ..step.clone() };
+                    let known = designated.get(&row.customer_id);
+                    holders.extend(Some(held).filter(|held| held.is_missed(&program, known, now)));
                 }
                 moved.extend(Some(step).filter(Moved::is_news));
                 folded
@@ -239,7 +248,7 @@ fn store_batch(tx: &mut Tx<'_>, folded: Folded, lease: i64) -> Result<Option<Rec
         return Ok(None);
     }
     if !next.is_dry_run {
-        store_moved(tx, &store, &program, &rows, &moved, &holders)?;
+        store_moved(tx, &store, &program, rows, &moved, &holders)?;
         let is_ours =
             program.pending.as_ref().is_some_and(|p| p.recalculation_id == next.recalculation_id);
         if next.state == COMPLETED && is_ours {
@@ -260,7 +269,7 @@ fn store_moved(
     tx: &mut Tx<'_>,
     store: &StoreId,
     program: &Arc<ProgramRecord>,
-    rows: &[MembershipRow],
+    mut rows: Vec<MembershipRow>,
     moved: &[Moved],
     holders: &[Moved],
 ) -> Result<()> {
@@ -272,7 +281,8 @@ fn store_moved(
     for id in ids {
         held.insert(id, customers::find_locked(tx, store, id)?);
     }
-    let updated = memberships::update_many(tx, rows)?;
+    rows.sort_by(|a, b| a.customer_id.cmp(&b.customer_id));
+    let updated = memberships::update_many(tx, &rows)?;
     let news = moved.iter().filter(|moved| updated.contains(moved.customer.as_str()));
     let events: Vec<_> = news.clone().flat_map(Moved::events).collect();
     events::insert(tx, store, &events, now)?;
@@ -281,12 +291,9 @@ fn store_moved(
             moved.designate(tx, store, program, customer, now)?;
         }
     }
-    for holder in holders {
-        let Some(Some(customer)) = held.remove(&holder.customer) else { continue };
-        // A designation that has ended was ended for a reason.
-        let known = designations::find(tx, store, &holder.customer)?;
-        let is_over = |state| state == crate::domain::designation::State::Cancelled;
-        if !known.is_some_and(|known| is_over(known.designation.state(now))) {
+    let is_ours = |id: &str| updated.contains(id) || rows.iter().all(|row| row.customer_id != id);
+    for holder in holders.iter().filter(|holder| is_ours(holder.customer.as_str())) {
+        if let Some(Some(customer)) = held.remove(&holder.customer) {
             holder.designate(tx, store, program, customer, now)?;
         }
     }
@@ -300,19 +307,29 @@ fn store_moved(
 /// # Errors
 /// [`super::Error`] from the database.
 pub async fn tell_time(db: &Db, only: Option<StoreId>) -> Result<usize> {
-    let of = only.clone();
-    let ended = db
+    let ended = note_ends(db, only.clone()).await?;
+    Ok(ended.saturating_add(tell_memberships(db, only).await?))
+}
+
+/// Notes the ends of designations that time has brought by now, a bounded
+/// number of them, of one store or of all; how many they were.
+async fn note_ends(db: &Db, only: Option<StoreId>) -> Result<usize> {
+    let due = db
         .read(move |tx| {
-            Ok::<_, super::Error>(designations::list_due(tx, of.as_ref(), Utc::now(), BATCH)?)
+            Ok::<_, super::Error>(designations::list_due(tx, only.as_ref(), Utc::now(), BATCH)?)
         })
         .await?;
-    let count = ended.len();
-    for (store, customer) in ended {
-        let (store, customer) = (StoreId::parse(&store)?, CustomerId::parse(&customer)?);
-        db.write(move |tx| super::designations::note_end(tx, &store, &customer, Utc::now()))
+    let count = due.len();
+    let mut by_store: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (store, customer) in due {
+        by_store.entry(store).or_default().insert(customer);
+    }
+    for (store, customers) in by_store {
+        let store = StoreId::parse(&store)?;
+        db.write(move |tx| super::designations::note_ends(tx, &store, &customers, Utc::now()))
             .await?;
     }
-    Ok(count.saturating_add(tell_memberships(db, only).await?))
+    Ok(count)
 }
 
 async fn tell_memberships(db: &Db, only: Option<StoreId>) -> Result<usize> {
@@ -320,14 +337,22 @@ async fn tell_memberships(db: &Db, only: Option<StoreId>) -> Result<usize> {
         .read(move |tx| {
             let now = Utc::now();
             let mut told = Vec::new();
-            for row in memberships::list_due(tx, only.as_ref(), now, BATCH)? {
+            let due = memberships::list_due(tx, only.as_ref(), now, BATCH)?;
+            let mut ids: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            for row in &due {
+                ids.entry(row.store_id.clone()).or_default().push(row.customer_id.clone());
+            }
+            let mut stores = BTreeMap::new();
+            for (store, ids) in ids {
+                let of = StoreId::parse(&store)?;
+                let program = programs::find(tx, &of, Hold::Read)?;
+                stores.insert(store, (program, customers::find_many(tx, &of, &ids)?));
+            }
+            for row in due {
                 let store = StoreId::parse(&row.store_id)?;
                 let id = CustomerId::parse(&row.customer_id)?;
-                let program = programs::find(tx, &store, Hold::Read)?;
-                let (Some(program), Some(customer)) = (program, customers::find(tx, &store, &id)?)
-                else {
-                    continue;
-                };
+                let Some((Some(program), customers)) = stores.get(&row.store_id) else { continue };
+                let Some(customer) = customers.get(&row.customer_id) else { continue };
                 let through = row.through_at.map(instant).transpose()?;
                 let history = if program.is_stale(row.program_version, through) {
                     Some(orders::history(tx, &store, &id)?)
@@ -336,7 +361,7 @@ async fn tell_memberships(db: &Db, only: Option<StoreId>) -> Result<usize> {
                 };
                 // Rows of a version that is gone by the time of writing are told again.
                 let drops = program.drops_achievements();
-                match refold(&program, &customer, &row, history, drops, now) {
+                match refold(program, customer, &row, history, drops, now) {
                     Ok(folded) => told.push(folded),
                     // A total that does not fit is this customer's alone to wait for.
                     Err(super::Error::Refused(refusal)) => {
@@ -361,7 +386,7 @@ async fn tell_memberships(db: &Db, only: Option<StoreId>) -> Result<usize> {
                 let store = StoreId::parse(&store)?;
                 let program = super::memberships::program_of(tx, &store, Hold::Share)?;
                 rows.retain(|row| row.program_version == program.version);
-                store_moved(tx, &store, &program, &rows, &moved, &[])?;
+                store_moved(tx, &store, &program, rows, &moved, &[])?;
             }
             Ok::<_, super::Error>(())
         })
@@ -370,32 +395,56 @@ async fn tell_memberships(db: &Db, only: Option<StoreId>) -> Result<usize> {
     Ok(count)
 }
 
+/// What of time a list shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shows {
+    /// Tiers and statuses.
+    Everything,
+    /// Statuses alone.
+    Statuses,
+}
+
 /// Rounds of [`tell_time`] that a list waits for.
-const ROUNDS_MAX: usize = 8;
+const ROUNDS_MAX: usize = 3;
 
 /// Has what time has brought to a store told before a list of it is read, so
 /// that the list is right at its instant; whether some of it is left to the
 /// background, being too much to wait for.
-///
-/// # Errors
-/// [`super::Error`] from the database.
-pub async fn catch_up(db: &Db, store: &StoreId) -> Result<bool> {
+pub async fn catch_up(db: &Db, store: &StoreId, shows: Shows) -> bool {
     for _ in 0..ROUNDS_MAX {
-        let of = store.clone();
-        let is_any_due = db
-            .read(move |tx| {
-                let now = Utc::now();
-                let of_designations = designations::list_due(tx, Some(&of), now, 1)?;
-                let is_any = !of_designations.is_empty() || memberships::is_any_due(tx, &of, now)?;
-                Ok::<_, super::Error>(is_any)
-            })
-            .await?;
-        if !is_any_due {
-            return Ok(false);
+        match catch_up_once(db, store, shows).await {
+            Ok(Some(0)) => return true,
+            Ok(Some(_)) => {}
+            Ok(None) => return false,
+            Err(error) => {
+                tracing::warn!(%error, "a list does not wait for what time has brought");
+                return true;
+            }
         }
-        tell_time(db, Some(store.clone())).await?;
     }
-    Ok(true)
+    true
+}
+
+/// One round; how many were told, and `None` where nothing was due.
+async fn catch_up_once(db: &Db, store: &StoreId, shows: Shows) -> Result<Option<usize>> {
+    let of = store.clone();
+    let is_any_due = db
+        .read(move |tx| {
+            let now = Utc::now();
+            let of_designations = designations::list_due(tx, Some(&of), now, 1)?;
+            let is_any = !of_designations.is_empty()
+                || (shows == Shows::Everything && memberships::is_any_due(tx, &of, now)?);
+            Ok::<_, super::Error>(is_any)
+        })
+        .await?;
+    if !is_any_due {
+        return Ok(None);
+    }
+    let only = Some(store.clone());
+    Ok(Some(match shows {
+        Shows::Everything => tell_time(db, only).await?,
+        Shows::Statuses => note_ends(db, only).await?,
+    }))
 }
 
 /// Does the work of the background until it is dropped: recalculations that

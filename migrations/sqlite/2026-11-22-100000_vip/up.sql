@@ -72,6 +72,14 @@ CREATE TABLE audit_notes (
     PRIMARY KEY (store_id, entry_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX audit_notes_of_customer ON audit_notes (store_id, customer_id);
+-- Reasons were kept among the values before there were notes.
+INSERT INTO audit_notes (store_id, entry_id, customer_id, note)
+    SELECT e.store_id, e.entry_id, e.customer_id, json_extract(e.values_after, '$.reason')
+    FROM audit_entries AS e
+    JOIN customers AS c ON c.store_id = e.store_id AND c.customer_id = e.customer_id
+    WHERE e.action = 'membership_recalculated' AND c.erased_at IS NULL;
+UPDATE audit_entries SET values_after = json_remove(values_after, '$.reason')
+    WHERE action = 'membership_recalculated';
 
 CREATE TRIGGER audit_entries_are_not_updated BEFORE UPDATE ON audit_entries
 BEGIN
@@ -95,7 +103,7 @@ CREATE TABLE events (
     PRIMARY KEY (store_id, event_id)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX events_by_number ON events (store_id, number);
-CREATE INDEX events_without_number ON events (store_id, recorded_at, event_id) WHERE number IS NULL;
+CREATE INDEX events_without_number ON events (store_id, event_id) WHERE number IS NULL;
 CREATE INDEX events_of_customer ON events (store_id, customer_id, recorded_at, event_id);
 
 CREATE TABLE event_counters (

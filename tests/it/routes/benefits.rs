@@ -366,4 +366,28 @@ on_both! {
         other.put(theirs, &json!({"name": "Theirs", "kind": "other"})).expect(201);
         assert_eq!(app.admin().get(theirs).expect(200).body, mine);
     }
+
+    fn a_store_has_two_hundred_benefits_and_no_more(app) {
+        app.set_up(json!({}));
+        for number in 0..200 {
+            put_gift(app, &format!("gift-{number}"));
+        }
+        let gift = json!({"name": "One more", "kind": "gift"});
+        app.admin().put("/v1/benefits/more", &gift).expect_problem(409, "too_many_benefits");
+        app.admin().get("/v1/benefits/more").expect_problem(404, "not_found");
+        app.admin().put("/v1/benefits/gift-7", &gift).expect(200);
+    }
+
+    fn codes_that_differ_in_case_are_two_benefits(app) {
+        app.set_up(json!({}));
+        put_gift(app, "gift");
+        put_gift(app, "GIFT");
+        app.storefront().put("/v1/customers/c1", &json!({})).expect(201);
+        let body = json!({"benefits": ["GIFT"]});
+        let designated = app.manager().put("/v1/customers/c1/designation", &body).expect(201);
+        app.admin().delete("/v1/benefits/gift").expect(204);
+        app.admin().delete("/v1/benefits/GIFT").expect_problem(409, "benefit_in_use");
+        let after = app.manager().get("/v1/customers/c1/designation").expect(200);
+        assert_eq!((&after.body, after.etag()), (&designated.body, designated.etag()));
+    }
 }

@@ -1080,4 +1080,63 @@ on_both! {
         assert_eq!((&raised["tier"], &raised["since"]), (&json!("gold"), &json!("2021-01-01")));
         assert_eq!(raised["notes"], "Likes rye.");
     }
+
+    fn where_figures_no_longer_fit_a_removal_says_so(app) {
+        app.set_up(json!({}));
+        app.order("o1", "c1", NOON, "92233720368547758.07").expect(201);
+        designate(app, "c1", &json!({})).expect(201);
+        let path = "/v1/program?effective_from=beginning";
+        let changed = app.admin().patch(path, &json!({"points_per_unit": "1000000"})).expect(200);
+        assert_eq!(settled(app, changed)["state"], "failed");
+        remove(app, "c1", &removal("other")).expect_problem(409, "figure_overflow");
+        assert_eq!(designation(app, "c1")["state"], "active");
+    }
+
+    fn a_status_of_vip_is_refused_where_it_would_be_over_at_once(app) {
+        app.set_up(json!({"grace_days": 0}));
+        let cancelled = json!({"subscription": {
+            "monthly_amount": "9.90", "state": "cancelled", "cancelled_at": from_now(-1),
+        }});
+        app.storefront().put("/v1/customers/c1", &cancelled).expect(201);
+        let vip = json!({"status": "vip", "note": "a good one"});
+        let path = "/v1/customers/c1/status";
+        app.manager().put(path, &vip).expect_problem(409, "designation_would_have_ended");
+        assert_eq!(app.manager().get(path).expect(200).body["status"], "active");
+    }
+
+    fn shorter_grace_is_right_in_every_answer_at_once(app) {
+        app.set_up(json!({}));
+        let customer = json!({"subscription": {
+            "monthly_amount": "9.90", "state": "cancelled", "cancelled_at": from_now(-86_400 * 30),
+        }});
+        app.storefront().put("/v1/customers/c1", &customer).expect(201);
+        designate(app, "c1", &json!({"since": "2020-01-01"})).expect(201);
+        assert_eq!(designation(app, "c1")["state"], "active");
+        app.admin().patch("/v1/program", &json!({"grace_days": 10})).expect(200);
+        let ended = designation(app, "c1");
+        assert_eq!((&ended["state"], &ended["ended"]["reason"]), (&json!("cancelled"), &json!("grace_over")));
+        let badge = app.support().get("/v1/customers/c1/badge").expect(200).body;
+        assert_eq!(badge["status"], "active");
+        // What is over stays over.
+        app.admin().patch("/v1/program", &json!({"grace_days": 365})).expect(200);
+        assert_eq!(designation(app, "c1"), ended);
+    }
+
+    fn an_end_that_nobody_has_noted_yet_does_not_change_the_version_that_a_caller_saw(app) {
+        app.set_up(json!({}));
+        app.storefront().put("/v1/customers/c1", &json!({})).expect(201);
+        designate(app, "c1", &json!({"ends_at": from_now(2)})).expect(201);
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        let path = "/v1/customers/c1/designation";
+        // The background may note it between the two; the second time it has.
+        let again = || {
+            let seen = app.manager().get(path).expect(200);
+            assert_eq!(seen.body["state"], "cancelled");
+            app.manager().with("if-match", &seen.etag()).put(path, &json!({}))
+        };
+        let first = again();
+        if first.status != 201 {
+            again().expect(201);
+        }
+    }
 }
