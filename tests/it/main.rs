@@ -27,3 +27,4 @@ mod routes;
 mod scenarios;
 mod seeds;
 mod storage;
+mod upgrade;

@@ -8,7 +8,7 @@ use accolade::db::{Db, Limits};
 use accolade::domain::id::StoreId;
 use chrono::{DateTime, Utc};
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, PgConnection};
+use diesel::{Connection, PgConnection, SqliteConnection};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::net::TcpListener;
@@ -61,6 +61,25 @@ impl App {
 
     pub fn on_postgres() -> Self {
         Self::start(new_postgres_database(), None)
+    }
+
+    /// On an empty SQLite database, after some SQL.
+    pub fn on_sqlite_after(sql: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = format!("{}/accolade.db", folder.path().display());
+        SqliteConnection::establish(&path).unwrap().batch_execute(sql).unwrap();
+        Self::start(format!("sqlite://{path}"), Some(folder))
+    }
+
+    /// On an empty PostgreSQL database, after some SQL.
+    pub fn on_postgres_after(sql: &str) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("it_{}_empty_{number}", std::process::id());
+        run_on_cluster(&format!("CREATE DATABASE {name}"));
+        let url = format!("{}/{name}", cluster());
+        PgConnection::establish(&url).unwrap().batch_execute(sql).unwrap();
+        Self::start(url, None)
     }
 
     fn start(url: String, folder: Option<tempfile::TempDir>) -> Self {
@@ -371,24 +390,30 @@ fn see(method: &str, path: &str, status: u16, body: &Value) {
     file.write_all(line.as_bytes()).unwrap();
 }
 
+/// The cluster that the test command started.
+fn cluster() -> String {
+    std::env::var("TEST_POSTGRES_URL").expect(
+        "TEST_POSTGRES_URL is not set: run the tests with ./test, which starts a PostgreSQL of its own",
+    )
+}
+
+fn run_on_cluster(sql: &str) {
+    let mut conn = PgConnection::establish(&format!("{}/postgres", cluster())).unwrap();
+    conn.batch_execute(sql).unwrap();
+}
+
 /// A migrated database of its own, in the cluster that the test command started.
 fn new_postgres_database() -> String {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     static TEMPLATE: OnceLock<()> = OnceLock::new();
-    let cluster = std::env::var("TEST_POSTGRES_URL").expect(
-        "TEST_POSTGRES_URL is not set: run the tests with ./test, which starts a PostgreSQL of its own",
-    );
-    let run = |sql: &str| {
-        let mut conn = PgConnection::establish(&format!("{cluster}/postgres")).unwrap();
-        conn.batch_execute(sql).unwrap();
-    };
+    let cluster = cluster();
     let prefix = format!("it_{}", std::process::id());
     TEMPLATE.get_or_init(|| {
-        run(&format!("CREATE DATABASE {prefix}_template"));
+        run_on_cluster(&format!("CREATE DATABASE {prefix}_template"));
         let db = Db::open(&format!("{cluster}/{prefix}_template"), Limits::default()).unwrap();
         db.migrate().unwrap();
     });
     let name = format!("{prefix}_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    run(&format!("CREATE DATABASE {name} TEMPLATE {prefix}_template"));
+    run_on_cluster(&format!("CREATE DATABASE {name} TEMPLATE {prefix}_template"));
     format!("{cluster}/{name}")
 }
