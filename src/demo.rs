@@ -1,23 +1,29 @@
 //! A small believable store, made from a fixed seed: some 200 customers, two
-//! years of orders and refunds.
+//! years of orders and refunds, VIPs and a few whom to be careful with.
 
 use crate::api::facts::record;
 use crate::api::problem::{ApiError, ApiResult};
 use crate::db::Db;
 use crate::db::audit::Actor;
 use crate::domain::Instant;
+use crate::domain::benefit::{Benefit, Icon, Kind, TierTreatment, Treatment};
 use crate::domain::change::{EffectiveFrom, Settings};
 use crate::domain::customer::SubscriptionState;
+use crate::domain::designation::Priority;
 use crate::domain::fact::OrderStatus;
-use crate::domain::id::{ActivityId, CustomerId, OrderId, RefundId, StoreId, TierCode};
+use crate::domain::id::{
+    ActivityId, BenefitCode, CustomerId, OrderId, RefundId, StoreId, TierCode,
+};
 use crate::domain::money::{Amount, Currency};
 use crate::domain::period::{Anchor, ProgressReset};
 use crate::domain::program::{EntryMethod, Rules, TierRetention};
+use crate::domain::status::Status;
 use crate::domain::tier::{Ladder, Tier};
 use crate::workflow::customers::{Profile, Subscription};
+use crate::workflow::designations::{StatusWish, put_status};
 use crate::workflow::facts::{Line, Order, Points, Refund};
 use crate::workflow::programs::{Context, Options, change_settings};
-use crate::workflow::{self, IfMatch};
+use crate::workflow::{self, IfMatch, links};
 use chrono::{Duration, NaiveDate, SubsecRound};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -96,11 +102,77 @@ pub async fn fill(db: &Db, now: Instant) -> ApiResult<bool> {
     if !is_empty {
         return Ok(false);
     }
+    let store_of_flags = store.clone();
     let lines = (0..).zip(lines(currency, now)?).collect();
-    for (_, outcome) in record(db, store, &crate::db::audit::Actor::system(), lines).await? {
+    for (_, outcome) in record(db, store, &Actor::system(), lines).await? {
         outcome?;
     }
+    db.write(move |tx| flag(tx, &store_of_flags, now)).await?;
     Ok(true)
+}
+
+/// A few customers whom to be careful with, and one who lives with one of them.
+fn flag(tx: &mut crate::db::Tx<'_>, store: &StoreId, now: Instant) -> workflow::Result<()> {
+    let actor = Actor { subject: "demo".to_owned(), role: "support" };
+    for (customer, status, note) in [
+        ("c7", Status::Caution, "Disputed a payment last spring."),
+        ("c23", Status::Caution, "Two parcels were reported lost."),
+        ("c42", Status::DoNotServe, "Three chargebacks."),
+    ] {
+        let wish =
+            StatusWish { status, note: note.to_owned(), may_designate: false, is_confirmed: false };
+        let customer = CustomerId::parse(customer)?;
+        put_status(tx, store, &customer, &wish, &IfMatch::Absent, &actor, now)?;
+    }
+    let (one, other) = (CustomerId::parse("c8")?, CustomerId::parse("c42")?);
+    links::put(tx, store, (&one, &other), "household", None, &actor, now)?;
+    Ok(())
+}
+
+/// What each tier of the demo is worth; platinum makes a VIP.
+fn treatment(now: Instant) -> workflow::Result<Treatment> {
+    let mut treatment = Treatment::default();
+    let benefits = [
+        ("shipping", "Free shipping", Kind::FreeShipping, None, None),
+        ("early-24", "A day early", Kind::EarlyAccess, Some(24), None),
+        ("early-72", "Three days early", Kind::EarlyAccess, Some(72), None),
+        ("five-off", "Five percent off", Kind::Discount, None, Some(5)),
+        ("ten-off", "Ten percent off", Kind::Discount, None, Some(10)),
+        ("care", "Packed with extra care", Kind::Packing, None, None),
+    ];
+    for (code, name, kind, early_access_hours, percent) in benefits {
+        let benefit = Benefit {
+            code: BenefitCode::parse(code)?,
+            name: name.to_owned(),
+            kind,
+            early_access_hours,
+            discount_percent: percent.map(rust_decimal::Decimal::from),
+            contact: None,
+            response_minutes: None,
+            must_end_first: false,
+        };
+        treatment.benefits.insert(benefit.code.clone(), benefit);
+    }
+    let tiers: [(&str, Icon, Priority, &[&str]); 4] = [
+        ("bronze", Icon::Bronze, Priority::Normal, &[]),
+        ("silver", Icon::Silver, Priority::Normal, &["shipping"]),
+        ("gold", Icon::Gold, Priority::High, &["shipping", "early-24", "five-off"]),
+        (
+            "platinum",
+            Icon::Platinum,
+            Priority::Urgent,
+            &["shipping", "early-72", "ten-off", "care"],
+        ),
+    ];
+    for (code, icon, priority, benefits) in tiers {
+        let tier = TierCode::parse(code)?;
+        let codes = benefits.iter().map(|code| Ok(BenefitCode::parse(code)?));
+        let codes: Vec<BenefitCode> = codes.collect::<workflow::Result<_>>()?;
+        treatment.carry(&tier, &codes, now, true);
+        let designates = code == "platinum";
+        treatment.set(&tier, TierTreatment { icon, priority, team: None, designates });
+    }
+    Ok(treatment)
 }
 
 fn set_up(
@@ -129,7 +201,7 @@ fn set_up(
     ];
     let start_date = before(now, Duration::days(730)).date_naive();
     let settings = Settings {
-        treatment: crate::domain::benefit::Treatment::default(),
+        treatment: treatment(now)?,
         name: "VIP".to_owned(),
         currency,
         time_zone: chrono_tz::Europe::London,

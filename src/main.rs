@@ -218,6 +218,8 @@ fn print_demo_lines(address: &str, token: impl Fn(Role) -> Result<String, String
         Role::Manager,
         &format!("'{base}/customers?tier=platinum&sort=-lifetime_spend'"),
     ))?;
+    print_line(&curl(Role::Support, &format!("{base}/customers/c8/badge")))?;
+    print_line(&curl(Role::Manager, &format!("'{base}/designations?sort=-lifetime_spend'")))?;
     print_line(&curl(Role::Administrator, &format!("{base}/program")))?;
     print_line(&curl(Role::PlatformAdmin, &format!("{base}/tiers")))?;
     print_line(&format!("\nAll operations, to try in a browser: http://{address}/docs\n"))

@@ -133,6 +133,14 @@ fn the_demo_prints_lines_that_work_and_a_token_is_all_that_token_prints() {
         let list = serving.get(token.trim(), &format!("/v1/customers?tier={tier}"));
         assert!(!list["customers"].as_array().unwrap().is_empty(), "{tier}");
     }
+    let list = serving.get(token.trim(), "/v1/designations?state=active&tier=platinum");
+    assert!(!list["designations"].as_array().unwrap().is_empty(), "{list}");
+    for status in ["active", "vip", "caution", "do_not_serve"] {
+        let list = serving.get(token.trim(), &format!("/v1/customers?status={status}"));
+        assert!(!list["customers"].as_array().unwrap().is_empty(), "{status}");
+    }
+    let badge = serving.get(token.trim(), "/v1/customers/c8/badge");
+    assert_eq!(badge["warnings"][0]["status"], "do_not_serve");
     let mut page = ureq::get(format!("{}/docs/", serving.base)).call().unwrap();
     assert!(page.body_mut().read_to_string().unwrap().contains("swagger-ui"));
 }
