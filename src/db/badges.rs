@@ -3,9 +3,9 @@
 use super::customers::CustomerRow;
 use super::designations::DesignationRow;
 use super::memberships::MembershipRow;
-use super::programs::{self, ProgramRecord};
+use super::programs::{self, Hold, ProgramRecord};
 use super::schema::{customer_links, customers, designations, memberships, orders, programs as p};
-use super::{Error, Result, Tx};
+use super::{Result, Tx};
 use crate::domain::id::StoreId;
 use diesel::dsl::case_when;
 use diesel::prelude::*;
@@ -66,7 +66,7 @@ type Row = (
 /// `None` where the store is not set up. One statement, and one row at least.
 ///
 /// # Errors
-/// [`Error`] from the database.
+/// [`super::Error`] from the database.
 pub fn read(
     tx: &mut Tx<'_>,
     store: &StoreId,
@@ -74,13 +74,22 @@ pub fn read(
 ) -> Result<Option<(Arc<ProgramRecord>, Vec<Found>)>> {
     let known = programs::known(tx, store);
     let (version, updated_at) = known.as_ref().map_or((0, 0), |(mark, _)| *mark);
-    let document = case_when(p::version.eq(version).and(p::updated_at.eq(updated_at)), {
-        None::<String>.into_sql::<diesel::sql_types::Nullable<diesel::sql_types::Text>>()
-    })
-    .otherwise(p::document.nullable());
+    // The document is sent once, with the first identifier, and not at all
+    // where the program is the one that is known.
+    let is_known = p::version.eq(version).and(p::updated_at.eq(updated_at));
+    let (Ids::Customers(list) | Ids::Orders(list)) = ids;
+    let first = list.first().cloned().unwrap_or_default();
+    macro_rules! document {
+        ($id:expr) => {
+            case_when(is_known.nullable().or($id.nullable().ne(first)), {
+                None::<String>.into_sql::<diesel::sql_types::Nullable<diesel::sql_types::Text>>()
+            })
+            .otherwise(p::document.nullable())
+        };
+    }
     // What comes after the customer is the same whichever way led to them.
     macro_rules! ask {
-        ($from:expr, $order_id:expr) => {
+        ($from:expr, $id:expr, $order_id:expr) => {
             $from
                 .left_join(
                     memberships::table.on(memberships::store_id
@@ -108,7 +117,7 @@ pub fn read(
                 .select((
                     p::version,
                     p::updated_at,
-                    document,
+                    document!($id),
                     $order_id,
                     Option::<CustomerRow>::as_select(),
                     Option::<MembershipRow>::as_select(),
@@ -125,6 +134,7 @@ pub fn read(
             p::table.left_join(customers::table.on(
                 customers::store_id.eq(p::store_id).and(customers::customer_id.eq_any(ids.clone()))
             )),
+            customers::customer_id,
             None::<String>.into_sql::<diesel::sql_types::Nullable<diesel::sql_types::Text>>()
         ),
         Ids::Orders(ids) => {
@@ -138,15 +148,22 @@ pub fn read(
                             .eq(orders::store_id)
                             .and(customers::customer_id.eq(orders::customer_id)))
                     ),
+                orders::order_id,
                 orders::order_id.nullable()
             )
         }
     };
-    let Some((version, updated_at, document, ..)) = rows.first() else { return Ok(None) };
+    let Some((version, updated_at, ..)) = rows.first() else { return Ok(None) };
+    let mark = (*version, *updated_at);
+    let document = rows.iter().find_map(|(_, _, document, ..)| document.as_deref());
     let record = match (document, known) {
-        (Some(document), _) => programs::remember(tx, store, (*version, *updated_at), document)?,
-        (None, Some((_, record))) => record,
-        (None, None) => return Err(Error::Corrupt("a program without a document".to_owned())),
+        (Some(document), _) => programs::remember(tx, store, mark, document)?,
+        (None, Some((known, record))) if known == mark => record,
+        // The first identifier is nobody's, and the program is new here.
+        _ => match programs::find(tx, store, Hold::Read)? {
+            Some(record) => record,
+            None => return Ok(None),
+        },
     };
     // One customer has a row for each link.
     let mut found: BTreeMap<(Option<String>, String), Found> = BTreeMap::new();
