@@ -22,7 +22,7 @@ use crate::workflow::badges::Treated;
 use crate::workflow::designations::{self as workflow, Removal, Wish, source_word};
 use crate::workflow::memberships::program_of;
 use crate::workflow::recalculation::{Shows, catch_up};
-use crate::workflow::{Error, Refusal};
+use crate::workflow::{Error, IfMatch, Refusal};
 use actix_web::{HttpRequest, HttpResponse, get, patch, post, put, web};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -423,7 +423,9 @@ pub async fn patch_designation(
             let known = workflow::find_for_change(tx, store, &id.0, &if_match.0, &actor, now)?;
             let known = DesignationOut::new(id.0.as_str(), &known, now).to_input();
             let wish = body.onto(known)?.into_wish()?;
-            let (_, record) = workflow::put(tx, store, &id.0, &wish, &if_match.0, &actor, now)?;
+            // The version was checked while the customer is held.
+            let (_, record) =
+                workflow::put(tx, store, &id.0, &wish, &IfMatch::Absent, &actor, now)?;
             Ok::<_, ApiError>(record)
         })
         .await?;
