@@ -183,7 +183,8 @@ pub struct BadgeOut {
     /// Its colour: `green`, `blue`, `amber` or `red`.
     #[schema(examples("blue"))]
     pub colour: String,
-    /// Why the customer is flagged; null where they are not.
+    /// The note that explains it: why the customer is flagged, or what staff
+    /// wrote about the VIP; null where nobody wrote any.
     #[schema(required, examples("Disputed the last two payments."))]
     pub note: Option<String>,
     /// The effective tier: the higher of the membership's and an active designation's.
@@ -208,13 +209,14 @@ impl BadgeOut {
     fn new(treated: &Treated, currency: Currency) -> Self {
         let Treated { customer, membership, badge, .. } = treated;
         let lifetime = membership.lifetime;
+        let notes = treated.designation.as_ref().and_then(|known| known.notes.as_deref());
         Self {
             customer_id: customer.customer_id.clone(),
             order_id: treated.order_id.clone(),
             name: customer.name.clone(),
             status: word(&Status::WORDS, &badge.status).to_owned(),
             colour: badge.status.colour().to_owned(),
-            note: customer.flag_note.clone(),
+            note: badge.status.explanation(customer.flag_note.as_deref(), notes).map(str::to_owned),
             tier: badge.tier.as_ref().map(BadgeTierOut::from),
             benefits: badge.benefits.iter().map(|had| BenefitOut::from(&had.benefit)).collect(),
             label: LabelOut::from(&badge.label),

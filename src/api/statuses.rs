@@ -7,6 +7,7 @@ use super::read_of_store;
 use super::wire::{self, At, PageQuery, words};
 use crate::db::audit::{self, EntryRow, Filter};
 use crate::db::customers::{self, CustomerRow};
+use crate::db::designations::{self as designation_rows, DesignationRecord};
 use crate::db::{Db, instant, maybe_instant};
 use crate::domain::Instant;
 use crate::domain::id::CustomerId;
@@ -39,7 +40,7 @@ words! {
 pub struct StatusIn {
     /// `caution` and `do_not_serve` flag the customer; `active` clears a flag,
     /// and on a VIP without a flag ends the designation; `vip` clears a flag
-    /// and designates.
+    /// and designates, with the note for the designation's.
     status: StatusWire,
     /// Why: the next person reads it before they engage.
     #[schema(
@@ -66,7 +67,8 @@ pub struct StatusOut {
     /// The badge's colour: `green`, `blue`, `amber` or `red`.
     #[schema(examples("amber"))]
     pub colour: String,
-    /// Why the customer is flagged; null where they are not.
+    /// The note that explains it: why the customer is flagged, or what staff
+    /// wrote about the VIP; null where nobody wrote any.
     #[schema(required, examples("Disputed the last two payments."))]
     pub note: Option<String>,
     /// When the flag was set; null where there is none.
@@ -78,13 +80,18 @@ pub struct StatusOut {
 }
 
 impl StatusOut {
-    fn new(row: &CustomerRow, now: Instant) -> ApiResult<Self> {
+    fn new(
+        row: &CustomerRow,
+        designation: Option<&DesignationRecord>,
+        now: Instant,
+    ) -> ApiResult<Self> {
         let status = row.status(now)?;
+        let notes = designation.and_then(|known| known.notes.as_deref());
         Ok(Self {
             customer_id: row.customer_id.clone(),
             status: word(&Status::WORDS, &status).to_owned(),
             colour: status.colour().to_owned(),
-            note: row.flag_note.clone(),
+            note: status.explanation(row.flag_note.as_deref(), notes).map(str::to_owned),
             changed_at: maybe_instant(row.flagged_at)?.map(At),
             changed_by: row.flagged_by.clone(),
         })
@@ -112,11 +119,12 @@ pub async fn get_status(
     _: NoQuery,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
-    let (_, row) = read_of_store(&db, allowed.caller.store, move |tx, store, _| {
-        Ok(customers::find(tx, store, &id.0)?.ok_or(Refusal::NotFound("customer"))?)
+    let (_, (row, designation)) = read_of_store(&db, allowed.caller.store, move |tx, store, _| {
+        let row = customers::find(tx, store, &id.0)?.ok_or(Refusal::NotFound("customer"))?;
+        Ok((row, designation_rows::find(tx, store, &id.0)?))
     })
     .await?;
-    let out = StatusOut::new(&row, wire::now())?;
+    let out = StatusOut::new(&row, designation.as_ref(), wire::now())?;
     Ok(HttpResponse::Ok().insert_header(etag(row.version)).json(out))
 }
 
@@ -165,13 +173,13 @@ pub async fn put_status(
         return Err(Refusal::Forbidden.into());
     }
     let now = wire::now();
-    let row = db
+    let (row, designation) = db
         .write(move |tx| {
             let actor = caller.actor();
             designations::put_status(tx, &caller.store, &id.0, &wish, &if_match.0, &actor, now)
         })
         .await?;
-    let out = StatusOut::new(&row, wire::now())?;
+    let out = StatusOut::new(&row, designation.as_ref(), wire::now())?;
     Ok(HttpResponse::Ok().insert_header(etag(row.version)).json(out))
 }
 

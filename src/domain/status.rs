@@ -63,6 +63,20 @@ impl Status {
         }
     }
 
+    /// The note that explains the word: of a flag, why it was set; of a VIP,
+    /// what staff wrote about the designation.
+    pub fn explanation<'a>(
+        self,
+        flag_note: Option<&'a str>,
+        designation_notes: Option<&'a str>,
+    ) -> Option<&'a str> {
+        match self {
+            Self::Active => None,
+            Self::Vip => designation_notes,
+            Self::Caution | Self::DoNotServe => flag_note,
+        }
+    }
+
     /// Whether a linked customer who carries it is a reason for a warning.
     pub fn is_warning(self) -> bool {
         matches!(self, Self::Caution | Self::DoNotServe)
@@ -141,6 +155,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_flag_is_explained_by_its_note_and_a_vip_by_the_designations() {
+        let explained =
+            Status::WORDS.map(|(_, status)| status.explanation(Some("flag"), Some("designation")));
+        assert_eq!(explained, [None, Some("designation"), Some("flag"), Some("flag")]);
     }
 
     #[test]

@@ -563,7 +563,7 @@ pub fn remove(
     Ok(held.designation.ok_or(Refusal::NotFound("designation"))?)
 }
 
-/// Sets a customer's status, which may change the designation.
+/// Sets a customer's status, which may change the designation; both as they are then.
 ///
 /// # Errors
 /// [`Refusal::Forbidden`] where the person may not change designations,
@@ -577,7 +577,7 @@ pub fn put_status(
     if_match: &IfMatch,
     actor: &Actor,
     now: Instant,
-) -> Result<CustomerRow> {
+) -> Result<(CustomerRow, Option<DesignationRecord>)> {
     let mut held = Held::open(tx, store, id, actor, now)?;
     if_match.check(Some(held.seen.customer))?;
     let state = held.designation.as_ref().map(|known| known.designation.state(held.now));
@@ -590,7 +590,7 @@ pub fn put_status(
         Change::Keep => {}
         Change::Designate => {
             let blank = held.blank(held.today());
-            held.put(&as_wish(&blank, None), note)?;
+            held.put(&as_wish(&blank, Some(wish.note.clone())), note)?;
         }
         Change::Resume => {
             if let Some(known) = held.live().cloned() {
@@ -605,7 +605,7 @@ pub fn put_status(
         }
     }
     held.set_flag(flag, &wish.note)?;
-    Ok(held.customer)
+    Ok((held.customer, held.designation))
 }
 
 /// The wish for what a designation is already.

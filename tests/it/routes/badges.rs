@@ -144,7 +144,7 @@ on_both! {
             ("name", json!("Ada Byron")),
             ("status", json!("vip")),
             ("colour", json!("blue")),
-            ("note", Value::Null),
+            ("note", json!("likes tea")),
             ("tier", json!({"code": "gold", "name": "Gold", "rank": 2, "icon": "gold"})),
             ("routing", json!({
                 "priority": "high", "team": "vip-desk", "assigned_to": "sam", "preferred_channel": "phone",

@@ -150,7 +150,16 @@ fn assert_table(app: &App, client: &Client<'_>, confirm: Option<bool>, rows: &[R
             );
             assert_eq!(after["state"].as_str().unwrap_or("none"), state, "{row}");
             let is_flagged = matches!(word, "caution" | "do_not_serve");
-            assert_eq!(status["note"].as_str(), is_flagged.then_some("after"), "{row}");
+            let explained = match word {
+                "caution" | "do_not_serve" => Some("after"),
+                "vip" => after["notes"].as_str(),
+                _ => None,
+            };
+            assert_eq!(status["note"].as_str(), explained, "{row}");
+            // Who is designated by the word is one for the reason given.
+            if word == "vip" && before["state"].as_str().is_none_or(|state| state == "cancelled") {
+                assert_eq!(after["notes"], "after", "{row}");
+            }
             assert_eq!(status["changed_by"].as_str(), is_flagged.then_some("tester"), "{row}");
             assert_eq!(status["changed_at"].is_string(), is_flagged, "{row}");
             // A designation that keeps its state is left alone.
