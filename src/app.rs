@@ -3,7 +3,7 @@
 use crate::api::auth::{Secret, Verifier};
 use crate::api::{document, routes, unknown_route};
 use crate::db::Db;
-use crate::workflow::{events, recalculation};
+use crate::workflow::{events, qualification, recalculation};
 use actix_web::dev::{Server, Service};
 use actix_web::http::header;
 use actix_web::{App, HttpResponse, HttpServer, web};
@@ -85,8 +85,10 @@ pub fn serve(
 
 /// Begins the work of the background on this thread's runtime.
 pub fn start_background(db: &Db) -> actix_web::rt::task::JoinHandle<()> {
-    let (of_time, of_events) = (recalculation::work(db.clone()), events::work(db.clone()));
+    let of_time = recalculation::work(db.clone());
+    let of_rules = qualification::work(db.clone());
+    let of_events = events::work(db.clone());
     actix_web::rt::spawn(async move {
-        futures_util::future::join(of_time, of_events).await;
+        futures_util::future::join3(of_time, of_rules, of_events).await;
     })
 }

@@ -6,6 +6,7 @@ use crate::api::problem::{ApiError, ApiResult};
 use crate::db::Db;
 use crate::db::audit::Actor;
 use crate::domain::Instant;
+use crate::domain::activity::Happening;
 use crate::domain::benefit::{Benefit, Icon, Kind, TierTreatment, Treatment};
 use crate::domain::change::{EffectiveFrom, Settings};
 use crate::domain::customer::SubscriptionState;
@@ -17,11 +18,12 @@ use crate::domain::id::{
 use crate::domain::money::{Amount, Currency};
 use crate::domain::period::{Anchor, ProgressReset};
 use crate::domain::program::{EntryMethod, Rules, TierRetention};
+use crate::domain::qualification::Qualification;
 use crate::domain::status::Status;
 use crate::domain::tier::{Ladder, Tier};
 use crate::workflow::customers::{Profile, Subscription};
 use crate::workflow::designations::{StatusWish, put_status};
-use crate::workflow::facts::{Line, Order, Points, Refund};
+use crate::workflow::facts::{Activity, Line, Order, Refund};
 use crate::workflow::programs::{Context, Options, change_settings};
 use crate::workflow::{self, IfMatch, links};
 use chrono::{Duration, NaiveDate, SubsecRound};
@@ -170,7 +172,8 @@ fn treatment(now: Instant) -> workflow::Result<Treatment> {
         let codes: Vec<BenefitCode> = codes.collect::<workflow::Result<_>>()?;
         treatment.carry(&tier, &codes, now, true);
         let designates = code == "platinum";
-        treatment.set(&tier, TierTreatment { icon, priority, team: None, designates });
+        treatment
+            .set(&tier, TierTreatment { icon, priority, designates, ..TierTreatment::default() });
     }
     Ok(treatment)
 }
@@ -202,6 +205,7 @@ fn set_up(
     let start_date = before(now, Duration::days(730)).date_naive();
     let settings = Settings {
         treatment: treatment(now)?,
+        qualification: Qualification::default(),
         name: "VIP".to_owned(),
         currency,
         time_zone: chrono_tz::Europe::London,
@@ -280,10 +284,11 @@ fn lines(currency: Currency, now: Instant) -> Result<Vec<Line>, ApiError> {
             }
         }
         if dice.below(6) == 0 {
-            lines.push(Line::Points(Points {
+            let points = dice.signed_below(200).saturating_add(10);
+            lines.push(Line::Activity(Activity {
                 id: ActivityId::parse(&format!("p{number}")).map_err(invalid)?,
                 customer: id,
-                points: dice.signed_below(200).saturating_add(10),
+                happening: Happening::Points { points },
                 occurred_at: after(joined_at, Duration::days(1)),
                 updated_at: None,
             }));

@@ -142,15 +142,7 @@ pub async fn import(
 }
 
 fn refusal(place: &Place, error: &ApiError) -> RefusedLine {
-    let problem = error.problem();
-    let faults: Vec<String> =
-        problem.errors.iter().map(|fault| format!("{} {}", fault.pointer, fault.detail)).collect();
-    let reason = if faults.is_empty() { problem.detail } else { faults.join("; ") };
-    RefusedLine {
-        file: place.file.clone(),
-        line: place.line,
-        reason: format!("{}: {reason}", problem.code),
-    }
+    RefusedLine { file: place.file.clone(), line: place.line, reason: error.reason() }
 }
 
 fn read_file(

@@ -11,4 +11,5 @@ pub mod db;
 pub mod demo;
 pub mod domain;
 pub mod import;
+pub mod rule_files;
 pub mod workflow;

@@ -6,7 +6,8 @@ use accolade::db::{Db, Limits};
 use accolade::domain::id::StoreId;
 use accolade::domain::words::{value, word};
 use accolade::import::{Files, Summary, import};
-use accolade::{api, app, demo};
+use accolade::rule_files::Loaded;
+use accolade::{api, app, demo, rule_files};
 use chrono::Utc;
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -57,6 +58,13 @@ enum Command {
     /// for customers. The files are merged by instant. Run twice, the second
     /// changes nothing. It may run beside a serving instance.
     Import(ImportArgs),
+    /// Load files of rules of qualification, and of the tiers that they grant.
+    ///
+    /// Each file is JSON: {"tiers": [...], "rules": {"CODE": {...}, ...}},
+    /// with tiers as in PUT /v1/tiers and rules as in PUT /v1/rules/CODE. A
+    /// tier that the ladder has already is left as it is. All files are loaded
+    /// at once, or nothing of them. The folder examples/ has some.
+    Rules(RulesArgs),
     /// Bring the database up to date, and nothing else.
     Migrate,
     /// Print the OpenAPI document.
@@ -103,6 +111,16 @@ struct ImportArgs {
     refused: Option<PathBuf>,
 }
 
+#[derive(Args)]
+struct RulesArgs {
+    /// The store to load them into; it has to be set up.
+    #[arg(long)]
+    store: String,
+    /// The files.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+}
+
 type Answer = Result<(), String>;
 
 fn main() -> ExitCode {
@@ -129,6 +147,7 @@ fn run(command: Command) -> Answer {
         Command::Serve { demo } => runtime(serve(&config, demo)),
         Command::Token(args) => token(&config, &args),
         Command::Import(args) => runtime(run_import(&config, args)),
+        Command::Rules(args) => runtime(load_rules(&config, &args)),
         Command::Migrate => open(&config).map(|_| ()),
         Command::Openapi => Ok(()),
         Command::Healthcheck => healthcheck(&config),
@@ -270,6 +289,15 @@ async fn run_import(config: &Config, args: ImportArgs) -> Answer {
     .map_err(text)?;
     bar.finish_and_clear();
     report(&summary, started.elapsed(), args.refused.as_deref())
+}
+
+async fn load_rules(config: &Config, args: &RulesArgs) -> Answer {
+    let store = StoreId::parse(&args.store).map_err(|error| format!("--store {error}"))?;
+    let db = open(config)?;
+    let loaded =
+        rule_files::load(&db, &store, &args.files, api::wire::now()).await.map_err(text)?;
+    let Loaded { created, known } = loaded;
+    print_line(&format!("rules: created {created}, known before {known}"))
 }
 
 fn report(summary: &Summary, took: Duration, refused_to: Option<&std::path::Path>) -> Answer {

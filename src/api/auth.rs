@@ -182,6 +182,8 @@ permissions! {
     ManageDesignations: Manager Administrator PlatformAdmin;
     /// Reads the audit log and the events.
     ReadAudit: Manager Administrator PlatformAdmin;
+    /// Reads reports.
+    ReadReports: Manager Administrator PlatformAdmin;
     /// Sets what rules do by themselves.
     WriteRules: PlatformAdmin;
     /// Recalculates one customer.

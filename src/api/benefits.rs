@@ -11,7 +11,7 @@ use crate::domain::benefit::{BENEFITS_MAX, Benefit, Kind, Treatment};
 use crate::domain::id::{BenefitCode, StoreId};
 use crate::domain::words::word;
 use crate::workflow::designations::drop_benefit;
-use crate::workflow::programs::change_treatment;
+use crate::workflow::programs::change_policies;
 use crate::workflow::{self, Refusal};
 use actix_web::{HttpResponse, delete, get, put, web};
 use rust_decimal::Decimal;
@@ -228,12 +228,13 @@ pub async fn put_benefit(
     let (record, is_new) = db
         .write(move |tx| {
             let mut is_new = false;
-            let record = change_treatment(tx, &context, &if_match.0, |_, treatment| {
+            let record = change_policies(tx, &context, &if_match.0, |_, _, policies| {
+                let treatment = &mut policies.treatment;
                 is_new = treatment.benefits.insert(benefit.code.clone(), benefit).is_none();
                 if treatment.benefits.len() > BENEFITS_MAX {
                     return Err(Refusal::TooManyBenefits.into());
                 }
-                Ok(())
+                Ok::<_, workflow::Error>(())
             })?;
             Ok::<_, workflow::Error>((record, is_new))
         })
@@ -322,7 +323,8 @@ problems!(DeleteBenefitProblems: TOKEN, &[
 /// Delete a benefit that nobody has, or take it from everyone.
 ///
 /// Somebody may have it while a tier carries it, since a tier carried it (who
-/// held the tier then keeps it), or by a designation that adds it. Roles:
+/// held the tier then keeps it), by a designation that adds it, or will by a
+/// rule that grants it. Roles:
 /// `administrator`, `platform_admin`.
 #[utoipa::path(
     tag = "Benefits",
@@ -347,15 +349,19 @@ pub async fn delete_benefit(
     let for_everyone = query.0.for_everyone.unwrap_or(false);
     db.write(move |tx| {
         let store = context.store.clone();
-        let record = change_treatment(tx, &context, &if_match.0, |tx, treatment| {
+        let record = change_policies(tx, &context, &if_match.0, |tx, _, policies| {
+            let treatment = &mut policies.treatment;
             if !treatment.benefits.contains_key(&code.0) {
                 return Err(Refusal::NotFound("benefit").into());
             }
-            if !for_everyone && is_had(tx, &store, treatment, &code.0)? {
+            let is_in_use = policies.qualification.names_benefit(&code.0)
+                || is_had(tx, &store, treatment, &code.0)?;
+            if is_in_use && !for_everyone {
                 return Err(Refusal::BenefitInUse.into());
             }
             treatment.remove(&code.0);
-            Ok(())
+            policies.qualification.drop_benefit(&code.0);
+            Ok::<_, workflow::Error>(())
         })?;
         drop_benefit(tx, &store, &record, &code.0, &context.actor, context.now)
     })

@@ -1,34 +1,26 @@
 //! Customers.
 
-use super::auth::{Allowed, EraseCustomers, ReadLists, ReadOne, WriteFacts};
-use super::csv::{Cell, csv, wants_csv};
-use super::designations::StageWire;
-use super::extract::{Id, IfMatchHeader, Json, NoQuery, Patch, Query, etag, rule};
+use super::auth::{Allowed, EraseCustomers, ReadOne, WriteFacts};
+use super::extract::{Id, IfMatchHeader, Json, NoQuery, Patch, etag, rule};
 use super::orders::put_status;
 use super::problem::{ANY_TOKEN, ApiError, ApiResult, BODY, Code, TOKEN, problems};
 use super::read_of_store;
-use super::statuses::StatusWire;
-use super::wire::{self, At, LIMIT_DEFAULT};
-use crate::db::customers::{self, CustomerRow, Filter, Listed, Sort};
-use crate::db::memberships::NEVER;
-use crate::db::page::Seek;
-use crate::db::programs::{Hold, ProgramRecord};
+use super::wire::{self, At};
+use crate::db::customers::{self, CustomerRow};
+use crate::db::programs::Hold;
 use crate::db::{Db, instant, maybe_instant};
 use crate::domain::customer::SubscriptionState;
-use crate::domain::id::{CustomerId, StoreId};
-use crate::domain::money::{Amount, Currency, parse_amount};
-use crate::domain::stage::Window;
+use crate::domain::id::CustomerId;
+use crate::domain::money::{Amount, Currency};
 use crate::domain::status::Status;
 use crate::domain::words::word;
 use crate::workflow::customers::{Profile, Subscription};
 use crate::workflow::memberships::program_of;
-use crate::workflow::recalculation::{Shows, catch_up};
 use crate::workflow::{self, Refusal};
-use actix_web::{HttpRequest, HttpResponse, delete, get, patch, put, web};
+use actix_web::{HttpResponse, delete, get, patch, put, web};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use validator::{Validate, ValidationError};
 
 /// What the shop says of a customer. Every field may be left out or null.
@@ -190,6 +182,9 @@ pub struct CustomerOut {
     /// The subscription, if there is one.
     #[schema(required)]
     pub subscription: Option<SubscriptionOut>,
+    /// How often a subscription went over to `cancelled`; erasure keeps it.
+    #[schema(examples(0))]
+    pub cancellations: i64,
     /// Whether the VIP icon is printed on this customer's labels.
     #[schema(examples(true))]
     pub print_vip_icon: bool,
@@ -224,7 +219,6 @@ impl CustomerOut {
     /// # Errors
     /// `internal` where the row makes no sense.
     pub fn new(row: &CustomerRow, currency: Currency) -> ApiResult<Self> {
-        let corrupt = |_| ApiError::new(Code::Internal);
         let subscription = match (&row.subscription_state, row.subscription_amount) {
             (Some(state), Some(amount)) => Some(SubscriptionOut {
                 monthly_amount: Amount(amount, currency).to_string(),
@@ -245,8 +239,9 @@ impl CustomerOut {
                 .transpose()
                 .map_err(|_| ApiError::new(Code::Internal))?,
             preferred_channel: row.preferred_channel.clone(),
-            tags: serde_json::from_str(&row.tags).map_err(corrupt)?,
+            tags: row.tags()?,
             subscription,
+            cancellations: row.cancellations,
             print_vip_icon: row.print_vip_icon,
             status: word(&Status::WORDS, &row.status(wire::now())?).to_owned(),
             created_at: At(instant(row.created_at)?),
@@ -449,306 +444,4 @@ pub async fn delete_customer(
         tracing::warn!(%error, "the log of the database could not be emptied");
     }
     Ok(HttpResponse::NoContent().finish())
-}
-
-/// What a list of customers is narrowed down to, and sorted by.
-#[derive(Debug, Clone, Deserialize, IntoParams, Validate)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct CustomersQuery {
-    /// Only customers whose name, e-mail or identifier contains this text;
-    /// case and accents don't matter.
-    #[param(min_length = 1, max_length = 100, example = "byron")]
-    q: Option<String>,
-    /// Only customers who hold this tier.
-    #[param(pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "gold")]
-    tier: Option<String>,
-    /// Only customers with this status.
-    #[param(inline)]
-    status: Option<StatusWire>,
-    /// Only customers with an active designation, or only those without.
-    #[param(example = true)]
-    vip: Option<bool>,
-    /// Only customers in this stage on the way of a VIP.
-    #[param(inline)]
-    stage: Option<StageWire>,
-    /// Only customers with this tag.
-    #[param(min_length = 1, max_length = 64, example = "wholesale")]
-    tag: Option<String>,
-    /// Only customers whose subscription is in this state.
-    #[param(inline)]
-    subscription_state: Option<SubscriptionStateWire>,
-    /// Only customers who have spent at least this much, in the program's currency.
-    #[param(pattern = r"^[0-9]{1,19}(\.[0-9]{1,4})?$", example = "1000.00")]
-    min_lifetime_spend: Option<String>,
-    /// Only customers who joined before this instant, by `joined_at` or as found.
-    #[param(inline, example = "2024-01-01T00:00:00Z")]
-    joined_before: Option<At>,
-    /// Only customers whose newest completed order lies before this instant.
-    #[param(inline, example = "2024-01-01T00:00:00Z")]
-    last_order_before: Option<At>,
-    /// What to sort by, a minus before it for the highest first.
-    #[param(inline)]
-    sort: Option<CustomerSort>,
-    /// How many to answer: 1 to 200, 50 by default.
-    #[param(minimum = 1, maximum = 200, example = 50)]
-    limit: Option<i64>,
-    /// Where to go on: the `next_cursor` of the page before, under the same sort.
-    #[validate(custom(function = "wire::is_cursor"))]
-    #[param(format = "cursor", max_length = 1000)]
-    cursor: Option<String>,
-}
-
-/// What customers can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub enum CustomerSort {
-    /// The identifier (the default).
-    #[serde(rename = "customer_id")]
-    Id,
-    /// The identifier, backwards.
-    #[serde(rename = "-customer_id")]
-    IdDescending,
-    /// The name, without case and accents.
-    #[serde(rename = "name")]
-    Name,
-    /// The name, backwards.
-    #[serde(rename = "-name")]
-    NameDescending,
-    /// Lifetime spend.
-    #[serde(rename = "lifetime_spend")]
-    LifetimeSpend,
-    /// Lifetime spend, the highest first.
-    #[serde(rename = "-lifetime_spend")]
-    LifetimeSpendDescending,
-    /// The newest completed order; customers without one come first.
-    #[serde(rename = "last_order_at")]
-    LastOrder,
-    /// The newest completed order, the latest first.
-    #[serde(rename = "-last_order_at")]
-    LastOrderDescending,
-    /// When the customer joined.
-    #[serde(rename = "joined_at")]
-    Joined,
-    /// When the customer joined, the latest first.
-    #[serde(rename = "-joined_at")]
-    JoinedDescending,
-    /// The status: `active`, `vip`, `caution`, then `do_not_serve`.
-    #[serde(rename = "status")]
-    Status,
-    /// The status, `do_not_serve` first.
-    #[serde(rename = "-status")]
-    StatusDescending,
-}
-
-impl CustomerSort {
-    fn parts(self) -> (Sort, bool) {
-        match self {
-            Self::Id => (Sort::Id, false),
-            Self::IdDescending => (Sort::Id, true),
-            Self::Name => (Sort::Name, false),
-            Self::NameDescending => (Sort::Name, true),
-            Self::LifetimeSpend => (Sort::LifetimeSpend, false),
-            Self::LifetimeSpendDescending => (Sort::LifetimeSpend, true),
-            Self::LastOrder => (Sort::LastOrder, false),
-            Self::LastOrderDescending => (Sort::LastOrder, true),
-            Self::Joined => (Sort::Joined, false),
-            Self::JoinedDescending => (Sort::Joined, true),
-            Self::Status => (Sort::Status, false),
-            Self::StatusDescending => (Sort::Status, true),
-        }
-    }
-}
-
-/// A customer in a list.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ListedCustomerOut {
-    /// The customer.
-    #[serde(flatten)]
-    pub customer: CustomerOut,
-    /// The code of the tier that the customer holds.
-    #[schema(required, examples("gold"))]
-    pub tier: Option<String>,
-    /// All that the customer ever spent, less refunds.
-    #[schema(examples("1250.00"))]
-    pub lifetime_spend: String,
-    /// The newest completed order.
-    #[schema(required, examples("2024-06-01T10:00:00Z"))]
-    pub last_order_at: Option<At>,
-    /// When the customer joined, as stated or as found.
-    #[schema(examples("2024-03-01T09:00:00Z"))]
-    pub member_since: At,
-}
-
-/// A page of customers.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct CustomersOut {
-    /// The customers.
-    pub customers: Vec<ListedCustomerOut>,
-    /// Whether tiers in this list may still be those from before a change of
-    /// the program, or before a period's end, that has not come to everyone.
-    #[schema(examples(false))]
-    pub recalculating: bool,
-    /// Where the next page begins; null on the last one.
-    #[schema(required)]
-    pub next_cursor: Option<String>,
-}
-
-problems!(ListCustomersProblems: TOKEN, &[Code::InvalidRequest, Code::StoreNotSetUp, Code::AmountNotInCurrency]);
-
-impl CustomersQuery {
-    fn filter(&self, record: &ProgramRecord) -> Result<Filter, Refusal> {
-        let program = &record.program;
-        let spend = self.min_lifetime_spend.as_deref();
-        let spend = spend.map(|text| parse_amount(text, program.currency));
-        let window = |stage: StageWire| Window::of(stage.into(), program.time_zone, wire::now());
-        Ok(Filter {
-            q: self.q.clone(),
-            tier: self.tier.clone(),
-            tag: self.tag.clone(),
-            subscription_state: self
-                .subscription_state
-                .map(|state| word(&SubscriptionState::WORDS, &state.into()).to_owned()),
-            min_lifetime_spend: spend.transpose().map_err(Refusal::InvalidAmount)?,
-            joined_before: self.joined_before.map(|at| at.0),
-            last_order_before: self.last_order_before.map(|at| at.0),
-            status: self.status.map(Status::from),
-            vip: self.vip,
-            stage: self.stage.map(window),
-        })
-    }
-}
-
-impl ListedCustomerOut {
-    fn new(row: &Listed, currency: Currency) -> ApiResult<Self> {
-        let last_order_at =
-            if row.last_order_at == NEVER { None } else { Some(At(instant(row.last_order_at)?)) };
-        Ok(Self {
-            customer: CustomerOut::new(&row.customer, currency)?,
-            tier: row.tier.clone(),
-            lifetime_spend: Amount(row.lifetime_amount, currency).to_string(),
-            last_order_at,
-            member_since: At(instant(row.member_since)?),
-        })
-    }
-
-    /// The columns of the CSV.
-    const COLUMNS: &'static [&'static str] = &[
-        "customer_id",
-        "name",
-        "email",
-        "status",
-        "tier",
-        "lifetime_spend",
-        "last_order_at",
-        "member_since",
-        "joined_at",
-        "birthday",
-        "preferred_channel",
-        "tags",
-        "subscription_state",
-        "monthly_subscription",
-        "subscription_cancelled_at",
-        "print_vip_icon",
-        "created_at",
-    ];
-
-    fn cells(&self) -> Vec<Cell> {
-        let customer = &self.customer;
-        let subscription = customer.subscription.as_ref();
-        vec![
-            Cell::text(&customer.customer_id),
-            Cell::maybe(customer.name.as_deref()),
-            Cell::maybe(customer.email.as_deref()),
-            Cell::text(&customer.status),
-            Cell::maybe(self.tier.as_deref()),
-            Cell::plain(&self.lifetime_spend),
-            Cell::at(self.last_order_at),
-            Cell::at(Some(self.member_since)),
-            Cell::at(customer.joined_at),
-            Cell::maybe(customer.birthday.map(|date| date.to_string()).as_deref()),
-            Cell::maybe(customer.preferred_channel.as_deref()),
-            Cell::text(&customer.tags.join("; ")),
-            Cell::maybe(subscription.map(|s| s.state.as_str())),
-            Cell::maybe(subscription.map(|s| s.monthly_amount.as_str())),
-            Cell::at(subscription.and_then(|s| s.cancelled_at)),
-            Cell::plain(customer.print_vip_icon),
-            Cell::at(Some(customer.created_at)),
-        ]
-    }
-}
-
-/// The store's customers.
-///
-/// Erased customers are left out. With `Accept: text/csv` the list is answered
-/// whole, as a file for spreadsheets, and `limit` and `cursor` don't matter.
-/// Roles: `support`, `manager`, `administrator`, `platform_admin`.
-#[utoipa::path(
-    tag = "Customers",
-    operation_id = "list_customers",
-    security(("token" = [])),
-    params(CustomersQuery),
-    responses(
-        (status = 200, description = "A page of customers, or all of them as CSV.", content(
-            (CustomersOut = "application/json"), (String = "text/csv"),
-        )),
-        ListCustomersProblems,
-    ),
-)]
-#[get("/v1/customers")]
-pub async fn list_customers(
-    allowed: Allowed<ReadLists>,
-    query: Query<CustomersQuery>,
-    request: HttpRequest,
-    db: web::Data<Db>,
-) -> ApiResult<HttpResponse> {
-    let store = allowed.caller.store;
-    let query = query.0;
-    let (sort, is_descending) = query.sort.unwrap_or(CustomerSort::Id).parts();
-    let is_behind = catch_up(&db, &store, Shows::Everything).await;
-    if wants_csv(&request) {
-        let page = move |db: Db, after: Option<Seek>, limit: i64| {
-            let (store, query) = (store.clone(), query.clone());
-            async move {
-                let (record, rows) =
-                    page_of(&db, store, &query, (sort, is_descending), after, limit).await?;
-                let place = rows.last().map(|row| row.seek(sort));
-                let currency = record.program.currency;
-                let lines =
-                    rows.iter().map(|row| Ok(ListedCustomerOut::new(row, currency)?.cells()));
-                Ok((lines.collect::<ApiResult<_>>()?, place))
-            }
-        };
-        return csv("customers.csv", ListedCustomerOut::COLUMNS, db.get_ref().clone(), page).await;
-    }
-    let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
-    let after: Option<Seek> = query.cursor.as_deref().and_then(wire::parse_cursor);
-    let order = (sort, is_descending);
-    let (record, rows) = page_of(&db, store, &query, order, after, limit.saturating_add(1)).await?;
-    let (rows, next_cursor) = wire::page(rows, limit, |row| row.seek(sort));
-    let currency = record.program.currency;
-    let customers = rows.iter().map(|row| ListedCustomerOut::new(row, currency));
-    Ok(HttpResponse::Ok().json(CustomersOut {
-        customers: customers.collect::<ApiResult<_>>()?,
-        recalculating: is_behind || record.pending.is_some(),
-        next_cursor,
-    }))
-}
-
-async fn page_of(
-    db: &Db,
-    store: StoreId,
-    query: &CustomersQuery,
-    (sort, is_descending): (Sort, bool),
-    after: Option<Seek>,
-    limit: i64,
-) -> ApiResult<(Arc<ProgramRecord>, Vec<Listed>)> {
-    let query = query.clone();
-    let read = db.read(move |tx| {
-        let record = program_of(tx, &store, Hold::Read)?;
-        let filter = query.filter(&record)?;
-        let rows =
-            customers::list(tx, &store, &filter, sort, is_descending, after.as_ref(), limit)?;
-        Ok::<_, workflow::Error>((record, rows))
-    });
-    Ok(read.await?)
 }

@@ -53,7 +53,7 @@ const ID_RULE: &str = "must be 1 to 64 characters of A–Z a–z 0–9 . _ : -";
 const NUL_RULE: &str = "must not hold the character U+0000";
 
 /// What a pattern of the document says, in words.
-const PATTERNS: [(&str, &str); 8] = [
+const PATTERNS: [(&str, &str); 9] = [
     (ID_PATTERN, ID_RULE),
     (
         super::wire::PERCENT_PATTERN,
@@ -63,6 +63,10 @@ const PATTERNS: [(&str, &str); 8] = [
     (
         super::wire::AMOUNT_PATTERN,
         "must be a decimal string such as \"129.95\": digits, without sign or exponent",
+    ),
+    (
+        super::wire::VALUE_PATTERN,
+        "must be a number as a text such as \"1000.00\" or \"12\": at most 14 digits before and 4 after the point",
     ),
     (
         super::wire::RATE_PATTERN,
@@ -517,7 +521,7 @@ macro_rules! path_ids {
     )*};
 }
 
-path_ids! { CustomerId OrderId RefundId ActivityId TierCode BenefitCode }
+path_ids! { CustomerId OrderId RefundId ActivityId TierCode BenefitCode RuleCode }
 
 impl From<PathId> for String {
     fn from(id: PathId) -> Self {

@@ -149,7 +149,7 @@ pub async fn record(
         match line {
             Line::Order(order) => order_ids.push(order.id.to_string()),
             Line::Refund(refund) => order_ids.push(refund.order.to_string()),
-            Line::Points(points) => activity_ids.push(points.id.to_string()),
+            Line::Activity(activity) => activity_ids.push(activity.id.to_string()),
             Line::Customer(..) => {}
         }
     }
@@ -165,8 +165,8 @@ pub async fn record(
     for (_, line) in &lines {
         let (known, id, customer) = match line {
             Line::Order(order) => (&mut customer_of, order.id.as_str(), &order.customer),
-            Line::Points(points) => {
-                (&mut customer_of_activity, points.id.as_str(), &points.customer)
+            Line::Activity(activity) => {
+                (&mut customer_of_activity, activity.id.as_str(), &activity.customer)
             }
             Line::Refund(_) | Line::Customer(..) => continue,
         };
@@ -178,9 +178,11 @@ pub async fn record(
         Line::Order(order) => (customer_of.get(order.id.as_str()).map(String::as_str)
             != Some(order.customer.as_str()))
         .then_some(Refusal::OrderCustomerFixed),
-        Line::Points(points) => (customer_of_activity.get(points.id.as_str()).map(String::as_str)
-            != Some(points.customer.as_str()))
-        .then_some(Refusal::ActivityFixed),
+        Line::Activity(activity) => {
+            (customer_of_activity.get(activity.id.as_str()).map(String::as_str)
+                != Some(activity.customer.as_str()))
+            .then_some(Refusal::ActivityFixed)
+        }
         Line::Refund(_) | Line::Customer(..) => None,
     };
     let mut results: Vec<(usize, Result<Stored, ApiError>)> = Vec::new();
@@ -197,7 +199,7 @@ pub async fn record(
         let customer = match &line {
             Line::Customer(id, _) => Some(id.clone()),
             Line::Order(order) => Some(order.customer.clone()),
-            Line::Points(points) => Some(points.customer.clone()),
+            Line::Activity(activity) => Some(activity.customer.clone()),
             Line::Refund(refund) => {
                 customer_of.get(refund.order.as_str()).and_then(|id| CustomerId::parse(id).ok())
             }
@@ -313,7 +315,7 @@ fn parse_line(line: &str) -> ApiResult<Line> {
         "activity" => {
             let (id, body) = take_id(fact, &root, "activity_id")?;
             let id = ActivityId::parse(&id).map_err(|_| invalid("activity_id"))?;
-            Ok(Line::Points(parse::<ActivityIn>(body, &root)?.into_points(id)?))
+            Ok(Line::Activity(parse::<ActivityIn>(body, &root)?.into_activity(id)?))
         }
         "customer" => {
             let (id, body) = take_id(fact, &root, "customer_id")?;

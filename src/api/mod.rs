@@ -7,26 +7,35 @@ pub mod badges;
 pub mod benefits;
 pub mod cards;
 pub mod changes;
+pub mod complaints;
 pub mod csv;
+pub mod customer_list;
 pub mod customers;
 pub mod designations;
 pub mod events;
 pub mod extract;
 pub mod facts;
+pub mod follow_ups;
 pub mod health;
 pub mod links;
+pub mod listing;
 pub mod memberships;
+pub mod nominations;
 pub mod orders;
 pub mod pauses;
 pub mod problem;
 pub mod program;
+pub mod qualifications;
 pub mod recalculations;
 pub mod refunds;
+pub mod reports;
 pub mod revisions;
+pub mod rules;
 pub mod statuses;
 pub mod svg;
 pub mod tiers;
 pub mod timeline;
+pub mod vip_list;
 pub mod wire;
 
 use crate::db::programs::{Hold, ProgramRecord};
@@ -75,7 +84,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(customers::patch_customer)
         .service(customers::get_customer)
         .service(customers::delete_customer)
-        .service(customers::list_customers)
+        .service(customer_list::list_customers)
         .service(orders::put_order)
         .service(orders::get_order)
         .service(orders::list_orders)
@@ -86,6 +95,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(activities::put_activity)
         .service(activities::get_activity)
         .service(activities::list_customer_activities)
+        .service(complaints::list_complaints)
+        .service(follow_ups::list_follow_ups)
         .service(facts::post_facts)
         .service(program::patch_program)
         .service(program::get_program)
@@ -105,7 +116,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(designations::patch_designation)
         .service(designations::get_designation)
         .service(designations::remove_designation)
-        .service(designations::list_designations)
+        .service(vip_list::list_designations)
         .service(statuses::get_status)
         .service(statuses::put_status)
         .service(statuses::list_status_changes)
@@ -122,6 +133,27 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(benefits::get_benefit)
         .service(benefits::list_benefits)
         .service(benefits::delete_benefit)
+        .service(rules::list_rules)
+        .service(rules::put_rule)
+        .service(rules::get_rule)
+        .service(rules::delete_rule)
+        .service(qualifications::dry_run_rule)
+        .service(qualifications::get_qualification)
+        .service(nominations::list_nominations)
+        .service(nominations::get_nomination)
+        .service(nominations::nominate_customer)
+        .service(nominations::approve_nomination)
+        .service(nominations::decline_nomination)
+        .service(reports::anniversaries::report_anniversaries)
+        .service(reports::at_risk::report_at_risk)
+        .service(reports::concentration::report_spend_concentration)
+        .service(reports::high_value::report_high_value)
+        .service(reports::referrals::report_referrals)
+        .service(reports::retention::report_retention)
+        .service(reports::satisfaction::report_satisfaction)
+        .service(reports::shares::report_vip_share)
+        .service(reports::shares::report_tiers)
+        .service(reports::tier_fit::report_tier_fit)
         .service(timeline::list_timeline)
         .service(audit::list_audit)
         .service(events::list_events)
@@ -190,6 +222,10 @@ pub fn document() -> OpenApi {
             tag("Badges", "How to treat a customer, in one look-up."),
             tag("Statuses", "The badge's one word, and the notes that explain it."),
             tag("Designations", "Who formally is a VIP: the VIP list."),
+            tag("Rules", "Who should be a VIP, as conditions on what is known of customers."),
+            tag("Qualification", "What a customer qualifies for, and what is missing."),
+            tag("Nominations", "Customers who were put forward, and what became of that."),
+            tag("Reports", "Whether the program is healthy. Each is JSON, or with `Accept: text/csv` a file for spreadsheets."),
             tag("Links", "Customers who belong together."),
             tag("Benefits", "What the shop does for some of its customers."),
             tag("Program", "The program's settings, and how they change."),

@@ -77,13 +77,19 @@ codes! {
     FigureOverflow "figure_overflow" CONFLICT "A total of the customer would exceed what 64 bits can hold.";
     UnknownTier "unknown_tier" CONFLICT "The ladder has no such tier.";
     UnknownBenefit "unknown_benefit" CONFLICT "The store has no such benefit.";
-    BenefitInUse "benefit_in_use" CONFLICT "A tier carries the benefit or somebody has it; `for_everyone=true` takes it from all.";
+    BenefitInUse "benefit_in_use" CONFLICT "A tier carries the benefit, a rule grants it or somebody has it; `for_everyone=true` takes it from all.";
     TooManyBenefits "too_many_benefits" CONFLICT "A store has at most 200 benefits.";
     SinceInFuture "since_in_future" CONFLICT "A customer is a VIP since today or an earlier date.";
     DesignationWouldHaveEnded "designation_would_have_ended" CONFLICT "`ends_at`, or the grace period after the cancelled subscription, is over already.";
     DesignationEnded "designation_ended" CONFLICT "The designation has ended; a PUT designates anew.";
     BenefitsMustEndFirst "benefits_must_end_first" CONFLICT "The designation gives benefits that have to be taken off before it ends; `detail` names them.";
     ConfirmationRequired "confirmation_required" CONFLICT "This status ends a designation: send `confirm: true` with it.";
+    TierInRule "tier_in_rule" CONFLICT "A rule grants the tier: change or delete the rule first.";
+    TooManyRules "too_many_rules" CONFLICT "A store has at most 100 rules.";
+    NominationWaiting "nomination_waiting" CONFLICT "A nomination of this customer by hand waits already.";
+    DeclinedRecently "declined_recently" CONFLICT "This was declined less than 90 days ago.";
+    NothingToAdd "nothing_to_add" CONFLICT "The customer's designation has all of this already.";
+    NominationDecided "nomination_decided" CONFLICT "The nomination was approved or declined already.";
     TooManyLinks "too_many_links" CONFLICT "A customer has at most 100 links.";
     Internal "internal" INTERNAL_SERVER_ERROR "Something went wrong here; the log says what.";
     Unavailable "unavailable" SERVICE_UNAVAILABLE "The database can't be reached, or too much waits already: try again.";
@@ -121,12 +127,18 @@ impl From<&Refusal> for Code {
             Refusal::BenefitsMustEndFirst(_) => Self::BenefitsMustEndFirst,
             Refusal::ConfirmationRequired => Self::ConfirmationRequired,
             Refusal::TooManyLinks => Self::TooManyLinks,
+            Refusal::TooManyRules => Self::TooManyRules,
+            Refusal::NominationWaiting => Self::NominationWaiting,
+            Refusal::DeclinedRecently => Self::DeclinedRecently,
+            Refusal::NothingToAdd => Self::NothingToAdd,
+            Refusal::NominationDecided => Self::NominationDecided,
             Refusal::Program(refused) => match refused {
                 Refused::CurrencyFixed => Self::CurrencyFixed,
                 Refused::EntryMethodNeedsLadder | Refused::ThresholdNotWhole(_) => {
                     Self::EntryMethodNeedsLadder
                 }
                 Refused::TierLeaves(_) => Self::TierLeavesLadder,
+                Refused::TierInRule(_) => Self::TierInRule,
                 Refused::LadderComesWhole => Self::LadderComesWhole,
                 Refused::EffectiveFromInFuture => Self::EffectiveFromInFuture,
                 Refused::Rules(_) => Self::RetentionNeedsCommonPeriods,
@@ -256,6 +268,18 @@ impl From<workflow::Error> for ApiError {
             workflow::Error::Refused(refusal) => refusal.into(),
             workflow::Error::Db(error) => error.into(),
         }
+    }
+}
+
+impl ApiError {
+    /// The code, and all faults or what there is to say, on one line: for the
+    /// command line.
+    pub fn reason(&self) -> String {
+        let problem = self.problem();
+        let fault = |fault: &Fault| format!("{} {}", fault.pointer, fault.detail);
+        let faults: Vec<String> = problem.errors.iter().map(fault).collect();
+        let reason = if faults.is_empty() { problem.detail } else { faults.join("; ") };
+        format!("{}: {reason}", problem.code)
     }
 }
 

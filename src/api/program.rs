@@ -1,6 +1,6 @@
 //! The program's settings.
 
-use super::auth::{Allowed, ReadOne, WriteProgram};
+use super::auth::{Allowed, ReadOne, WriteProgram, WriteRules};
 use super::changes::{ChangeQuery, context, follow_up, version_after};
 use super::extract::{IfMatchHeader, NoQuery, Patch, Query, etag, rule};
 use super::problem::{ANY_TOKEN, ApiError, ApiResult, BODY, Code, TOKEN, problems};
@@ -15,6 +15,7 @@ use crate::domain::change::{Settings, convert_ladder};
 use crate::domain::money::Currency;
 use crate::domain::period::{Anchor, MONTHS_MAX, ProgressReset};
 use crate::domain::program::{EntryMethod, Program, Rules, TierRetention};
+use crate::domain::qualification::Qualification;
 use crate::domain::tier::Ladder;
 use crate::domain::words::word;
 use crate::workflow::programs::{Current, change_settings};
@@ -80,6 +81,11 @@ pub struct ProgramIn {
     #[serde(default)]
     #[schema(examples(false))]
     vip_visible_to_customers: Option<bool>,
+    /// Whether rules of qualification act, or only say who meets them; true by
+    /// default. Only a `platform_admin` may change it.
+    #[serde(default)]
+    #[schema(examples(true))]
+    automatic_qualification: Option<bool>,
 }
 
 /// What thresholds are measured against.
@@ -248,6 +254,7 @@ impl ProgramIn {
         self,
         ladder: Ladder,
         mut treatment: Treatment,
+        mut qualification: Qualification,
         now: Instant,
     ) -> workflow::Result<Settings> {
         let time_zone =
@@ -256,6 +263,7 @@ impl ProgramIn {
         let rate = self.points_per_unit.as_deref().and_then(|text| text.parse().ok());
         treatment.label_shows_icon = self.label_shows_icon.unwrap_or(true);
         treatment.vip_visible_to_customers = self.vip_visible_to_customers.unwrap_or(false);
+        qualification.is_automatic = self.automatic_qualification.unwrap_or(true);
         let today = now.with_timezone(&time_zone).date_naive();
         Ok(Settings {
             name: self.name.unwrap_or_else(|| "VIP".to_owned()),
@@ -264,6 +272,7 @@ impl ProgramIn {
             start_date: self.start_date.unwrap_or(today),
             grace_days: self.grace_days.unwrap_or(90),
             treatment,
+            qualification,
             rules: Rules {
                 entry_method: self.entry_method.map_or(EntryMethod::AmountSpent, EntryMethod::from),
                 progress_reset: self
@@ -306,6 +315,9 @@ pub struct ProgramOut {
     /// Whether a customer's card shows that they are a VIP.
     #[schema(examples(false))]
     pub vip_visible_to_customers: bool,
+    /// Whether rules of qualification act, or only say who meets them.
+    #[schema(examples(true))]
+    pub automatic_qualification: bool,
     /// Since when the program is paused; null while it runs.
     #[schema(required)]
     pub paused_since: Option<At>,
@@ -357,6 +369,7 @@ impl ProgramOut {
             grace_days: program.grace_days,
             label_shows_icon: program.treatment.label_shows_icon,
             vip_visible_to_customers: program.treatment.vip_visible_to_customers,
+            automatic_qualification: program.qualification.is_automatic,
             paused_since: program
                 .pauses()
                 .last()
@@ -379,6 +392,7 @@ fn to_input(program: &Program) -> serde_json::Value {
         "grace_days": program.grace_days,
         "label_shows_icon": program.treatment.label_shows_icon,
         "vip_visible_to_customers": program.treatment.vip_visible_to_customers,
+        "automatic_qualification": program.qualification.is_automatic,
     })
 }
 
@@ -418,15 +432,24 @@ pub async fn patch_program(
     let options = query.0.options();
     let context = context(&allowed.caller, "program_changed");
     let now = context.now;
+    let may_set_rules = allowed.caller.may::<WriteRules>();
+    let check_rules = move |settings: &Settings, was: &Qualification| {
+        let is_changed = settings.qualification.is_automatic != was.is_automatic;
+        if is_changed && !may_set_rules { Err(Refusal::Forbidden) } else { Ok(()) }
+    };
     let wish = move |current: &Current<'_>| match current.program {
-        None => body
-            .onto(json!({}))?
-            .into_settings(Ladder::default(), Treatment::default(), now)
-            .map_err(ApiError::from),
+        None => {
+            let (treatment, none) = (Treatment::default(), Qualification::default());
+            let whole = body.onto(json!({}))?;
+            let settings = whole.into_settings(Ladder::default(), treatment, none.clone(), now)?;
+            check_rules(&settings, &none)?;
+            Ok::<_, ApiError>(settings)
+        }
         Some(program) => {
-            let treatment = program.treatment.clone();
-            let settings =
-                body.onto(to_input(program))?.into_settings(Ladder::default(), treatment, now)?;
+            let (treatment, rules) = (program.treatment.clone(), program.qualification.clone());
+            let whole = body.onto(to_input(program))?;
+            let settings = whole.into_settings(Ladder::default(), treatment, rules, now)?;
+            check_rules(&settings, &program.qualification)?;
             let old = program.latest();
             let ladder = convert_ladder(
                 &old.ladder,

@@ -79,9 +79,19 @@ macro_rules! tiers_in {
             /// it; left out, it stays as it is, and is false for a new tier.
             #[serde(default)]
             designates: Option<bool>,
+            /// Whether a manager has to approve of each VIP that `designates`
+            /// makes: who reaches the tier is put forward. Only a
+            /// `platform_admin` may send it; left out, it stays as it is, and
+            /// is false for a new tier.
+            #[serde(default)]
+            requires_approval: Option<bool>,
         }
 
         impl $name {
+            fn says_who_is_vip(&self) -> bool {
+                self.designates.is_some() || self.requires_approval.is_some()
+            }
+
             /// How those are to be treated who hold it, with what is left out
             /// as it was.
             fn treatment(&self, was: &TierTreatment) -> TierTreatment {
@@ -90,6 +100,7 @@ macro_rules! tiers_in {
                     priority: self.priority.map(Priority::from).unwrap_or_default(),
                     team: self.team.clone(),
                     designates: self.designates.unwrap_or(was.designates),
+                    requires_approval: self.requires_approval.unwrap_or(was.requires_approval),
                 }
             }
         }
@@ -171,12 +182,9 @@ impl TiersChangeQuery {
     }
 }
 
-/// Only who sets rules may say that a tier makes VIPs.
-fn check_rules(
-    caller: &Caller,
-    mut designates: impl Iterator<Item = Option<bool>>,
-) -> ApiResult<()> {
-    if designates.any(|designates| designates.is_some()) && !caller.may::<WriteRules>() {
+/// Only who sets rules may say that a tier makes VIPs, and whether that needs approval.
+fn check_rules(caller: &Caller, mut says_so: impl Iterator<Item = bool>) -> ApiResult<()> {
+    if says_so.any(|says_so| says_so) && !caller.may::<WriteRules>() {
         return Err(Refusal::Forbidden.into());
     }
     Ok(())
@@ -267,6 +275,9 @@ pub struct TierOut {
     /// Whether reaching it makes a VIP.
     #[schema(examples(false))]
     pub designates: bool,
+    /// Whether a manager has to approve of that.
+    #[schema(examples(false))]
+    pub requires_approval: bool,
 }
 
 impl TierOut {
@@ -279,6 +290,7 @@ impl TierOut {
             priority: word(&Priority::WORDS, &treated.priority).to_owned(),
             team: treated.team,
             designates: treated.designates,
+            requires_approval: treated.requires_approval,
         }
     }
 }
@@ -358,6 +370,43 @@ fn treat(
     Ok(())
 }
 
+impl LadderTierIn {
+    /// The tier that this states, treated as stated from now on.
+    fn put(
+        &self,
+        settings: &mut Settings,
+        for_everyone: bool,
+        now: Instant,
+    ) -> workflow::Result<Tier> {
+        let code = TierCode::parse(&self.code)?;
+        let benefits = self.benefits.as_deref();
+        treat(settings, &code, benefits, for_everyone, now, |was| self.treatment(was))?;
+        let (method, currency) = (settings.rules.entry_method, settings.currency);
+        let threshold = self.threshold.as_deref();
+        Ok(to_tier(code, self.name.clone(), self.rank, threshold, method, currency)?)
+    }
+}
+
+/// A program's settings with those of some tiers that its ladder lacks.
+///
+/// # Errors
+/// [`Refusal`] where a tier does not fit in.
+pub fn add_missing(
+    program: &Program,
+    tiers: &LadderIn,
+    now: Instant,
+) -> workflow::Result<Settings> {
+    let mut settings = Settings::of(program);
+    let mut ladder = settings.rules.ladder.tiers().to_vec();
+    for tier in &tiers.tiers {
+        if ladder.iter().all(|known| known.code.as_str() != tier.code) {
+            ladder.push(tier.put(&mut settings, false, now)?);
+        }
+    }
+    settings.rules.ladder = to_ladder(ladder)?;
+    Ok(settings)
+}
+
 fn to_ladder(tiers: Vec<Tier>) -> Result<Ladder, Refusal> {
     Ladder::new(tiers).map_err(|faults| {
         Refusal::InvalidLadder(faults.into_iter().next().unwrap_or(InvalidLadder::TooManyTiers))
@@ -387,7 +436,7 @@ pub async fn list_tiers(
 }
 
 problems!(PutTiersProblems: TOKEN, BODY, CHANGE, &[
-    Code::ThresholdNotInUnit, Code::TierLeavesLadder, Code::UnknownBenefit,
+    Code::ThresholdNotInUnit, Code::TierLeavesLadder, Code::UnknownBenefit, Code::TierInRule,
 ]);
 
 /// Set all tiers at once.
@@ -417,27 +466,14 @@ pub async fn put_tiers(
     let context = context(&allowed.caller, "tiers_changed");
     let (options, for_everyone) = query.0.options();
     let LadderIn { tiers, entry_method } = body.0;
-    check_rules(&allowed.caller, tiers.iter().map(|tier| tier.designates))?;
+    check_rules(&allowed.caller, tiers.iter().map(LadderTierIn::says_who_is_vip))?;
     let now = context.now;
     let wish = move |current: &Current<'_>| {
-        let program = current.program.ok_or(Refusal::StoreNotSetUp)?;
-        let mut settings = Settings::of(program);
+        let mut settings = Settings::of(current.program.ok_or(Refusal::StoreNotSetUp)?);
         let method = entry_method.map_or(settings.rules.entry_method, EntryMethod::from);
-        let mut ladder = Vec::new();
-        for tier in &tiers {
-            let code = TierCode::parse(&tier.code)?;
-            let benefits = tier.benefits.as_deref();
-            treat(&mut settings, &code, benefits, for_everyone, now, |was| tier.treatment(was))?;
-            ladder.push(to_tier(
-                code,
-                tier.name.clone(),
-                tier.rank,
-                tier.threshold.as_deref(),
-                method,
-                program.currency,
-            )?);
-        }
         settings.rules.entry_method = method;
+        let ladder = tiers.iter().map(|tier| tier.put(&mut settings, for_everyone, now));
+        let ladder = ladder.collect::<workflow::Result<_>>()?;
         let left = settings.rules.ladder.tiers().to_vec();
         settings.rules.ladder = to_ladder(ladder)?;
         for tier in left.iter().filter(|t| settings.rules.ladder.find(&t.code).is_none()) {
@@ -514,7 +550,7 @@ pub async fn put_tier(
     let context = context(&allowed.caller, "tier_changed");
     let (options, for_everyone) = query.0.options();
     let body = body.0;
-    check_rules(&allowed.caller, std::iter::once(body.designates))?;
+    check_rules(&allowed.caller, std::iter::once(body.says_who_is_vip()))?;
     let now = context.now;
     let wanted = code.0.clone();
     let (changed, is_new) = db
@@ -555,7 +591,7 @@ pub async fn put_tier(
 }
 
 problems!(DeleteTierProblems: TOKEN, CHANGE, &[
-    Code::InvalidRequest, Code::NotFound, Code::TierLeavesLadder,
+    Code::InvalidRequest, Code::NotFound, Code::TierLeavesLadder, Code::TierInRule,
 ]);
 
 /// Take a tier out of the ladder, while the store has no facts.

@@ -18,6 +18,8 @@ use validator::Validate;
 
 /// A decimal string of digits with at most one point.
 pub const AMOUNT_PATTERN: &str = r"^[0-9]{1,19}(\.[0-9]{1,4})?$";
+/// A value of a metric: an amount or a whole number.
+pub const VALUE_PATTERN: &str = r"^[0-9]{1,14}(\.[0-9]{1,4})?$";
 /// An earning rate.
 pub const RATE_PATTERN: &str = r"^[0-9]{1,7}(\.[0-9]{1,6})?$";
 /// A percentage.

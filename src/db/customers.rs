@@ -48,6 +48,7 @@ pub struct CustomerRow {
     pub vip_until: Option<i64>,
     /// The gravity of the status to list the customer by.
     pub status: i64,
+    pub cancellations: i64,
 }
 
 impl CustomerRow {
@@ -78,6 +79,7 @@ impl CustomerRow {
             flagged_by: None,
             vip_until: None,
             status: 0,
+            cancellations: 0,
         };
         row.derive();
         row
@@ -99,14 +101,26 @@ impl CustomerRow {
         self.flag.as_deref().map(|flag| stored_word(&Flag::WORDS, flag)).transpose()
     }
 
+    /// The tags.
+    ///
+    /// # Errors
+    /// [`super::Error::Corrupt`] where the column holds no list of texts.
+    pub fn tags(&self) -> Result<Vec<String>> {
+        parse_tags(&self.tags)
+    }
+
+    /// Whether the subscription is cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        let cancelled = word(&SubscriptionState::WORDS, &SubscriptionState::Cancelled);
+        self.subscription_state.as_deref() == Some(cancelled)
+    }
+
     /// When the subscription was cancelled, if it is.
     ///
     /// # Errors
     /// [`super::Error::Corrupt`] where a stored instant is none.
     pub fn cancelled_at(&self) -> Result<Option<Instant>> {
-        let cancelled = word(&SubscriptionState::WORDS, &SubscriptionState::Cancelled);
-        let is_cancelled = self.subscription_state.as_deref() == Some(cancelled);
-        Ok(maybe_instant(self.subscription_cancelled_at)?.filter(|_| is_cancelled))
+        Ok(maybe_instant(self.subscription_cancelled_at)?.filter(|_| self.is_cancelled()))
     }
 
     /// The badge's word at an instant.
@@ -127,6 +141,10 @@ impl CustomerRow {
             created_at: instant(self.created_at)?,
         })
     }
+}
+
+fn parse_tags(json: &str) -> Result<Vec<String>> {
+    serde_json::from_str(json).map_err(|error| super::Error::Corrupt(error.to_string()))
 }
 
 /// The badge's word at an instant, from the columns that say it.

@@ -3,12 +3,12 @@
 use super::customers::CustomerRow;
 use super::memberships::{MembershipRow, NEVER};
 use super::page::{self, Seek};
-use super::schema::{customers, designations, memberships};
-use super::{Error, Result, Tx, instant, maybe_instant, micros, stored_word};
+use super::schema::{customers, designation_spans, designations, memberships};
+use super::{Error, Result, Tx, instant, maybe_instant, micros, on_either, stored_word};
 use crate::domain::designation::{
     Designation, End, EndReason, Priority, Profile, RemovalReason, State,
 };
-use crate::domain::id::{BenefitCode, CustomerId, StoreId, TierCode};
+use crate::domain::id::{BenefitCode, CustomerId, RuleCode, StoreId, TierCode};
 use crate::domain::stage::Window;
 use crate::domain::words::word;
 use crate::domain::{Instant, search};
@@ -46,6 +46,7 @@ pub struct DesignationRow {
     pub removal_note: Option<String>,
     pub state: String,
     pub due_at: Option<i64>,
+    pub rule_code: Option<String>,
 }
 
 /// A designation as it was stored.
@@ -63,12 +64,12 @@ pub struct DesignationRecord {
     pub removal_note: Option<String>,
 }
 
-fn codes_json(codes: &[BenefitCode]) -> Result<String> {
+pub(super) fn codes_json(codes: &[BenefitCode]) -> Result<String> {
     let codes: Vec<&str> = codes.iter().map(BenefitCode::as_str).collect();
     serde_json::to_string(&codes).map_err(|error| Error::Failed(error.to_string()))
 }
 
-fn parse_codes(json: &str) -> Result<Vec<BenefitCode>> {
+pub(super) fn parse_codes(json: &str) -> Result<Vec<BenefitCode>> {
     let codes: Vec<String> =
         serde_json::from_str(json).map_err(|error| Error::Corrupt(error.to_string()))?;
     codes
@@ -122,6 +123,7 @@ impl DesignationRecord {
             removal_note: self.removal_note.clone(),
             state: word(&State::WORDS, &designation.state(now)).to_owned(),
             due_at: due.map(|end| micros(end.at)),
+            rule_code: designation.rule.as_ref().map(ToString::to_string),
         })
     }
 }
@@ -161,6 +163,10 @@ impl TryFrom<DesignationRow> for DesignationRecord {
                 ends_at: maybe_instant(row.ends_at)?,
                 grace_until: maybe_instant(row.grace_until)?,
                 is_automatic: row.is_automatic,
+                rule: row
+                    .rule_code
+                    .map(|code| RuleCode::parse(&code).map_err(|_| Error::Corrupt(code)))
+                    .transpose()?,
                 designated_at: instant(row.designated_at)?,
                 ended,
             },
@@ -199,6 +205,61 @@ pub fn upsert(tx: &mut Tx<'_>, row: &DesignationRow) -> Result<()> {
         diesel::insert_into(designations::table).values(row).execute(tx.conn)?;
     }
     Ok(())
+}
+
+/// Notes that a customer is a VIP from an instant on.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn begin_span(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    customer: &CustomerId,
+    from: Instant,
+) -> Result<()> {
+    on_either!(tx.conn, c => diesel::insert_into(designation_spans::table)
+        .values((
+            designation_spans::store_id.eq(store.as_str()),
+            designation_spans::customer_id.eq(customer.as_str()),
+            designation_spans::from_at.eq(micros(from)),
+        ))
+        .on_conflict_do_nothing()
+        .execute(c))?;
+    Ok(())
+}
+
+/// Notes that a customer is a VIP until an instant.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn end_span(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    customer: &CustomerId,
+    until: Instant,
+) -> Result<()> {
+    diesel::update(
+        designation_spans::table
+            .filter(designation_spans::store_id.eq(store.as_str()))
+            .filter(designation_spans::customer_id.eq(customer.as_str()))
+            .filter(designation_spans::until_at.is_null()),
+    )
+    .set(designation_spans::until_at.eq(Some(micros(until))))
+    .execute(tx.conn)?;
+    Ok(())
+}
+
+/// How many designations that have not ended a rule has made or raised last.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn count_of_rule(tx: &mut Tx<'_>, store: &StoreId, rule: &RuleCode) -> Result<i64> {
+    Ok(designations::table
+        .filter(designations::store_id.eq(store.as_str()))
+        .filter(designations::rule_code.eq(rule.as_str()))
+        .filter(designations::ended_at.is_null())
+        .count()
+        .get_result(tx.conn)?)
 }
 
 /// Designations of any store that time alone has ended by now and nobody has

@@ -347,6 +347,42 @@ pub fn update_many(tx: &mut Tx<'_>, rows: &[MembershipRow]) -> Result<BTreeSet<S
     }
 }
 
+/// The memberships of the customers of a range, both ends included.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn in_range(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    (first, last): (&str, &str),
+) -> Result<Vec<MembershipRow>> {
+    let rows = memberships::table
+        .filter(memberships::store_id.eq(store.as_str()))
+        .filter(memberships::customer_id.between(first, last))
+        .select(MembershipRow::as_select())
+        .load(tx.conn)?;
+    Ok(rows)
+}
+
+/// The identifiers of the next customers, after one where it is given.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn ids_after(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<String>> {
+    Ok(memberships::table
+        .filter(memberships::store_id.eq(store.as_str()))
+        .filter(memberships::customer_id.gt(after.unwrap_or_default().to_owned()))
+        .order(memberships::customer_id)
+        .limit(limit)
+        .select(memberships::customer_id)
+        .load(tx.conn)?)
+}
+
 /// The next memberships by customer, after one where it is given.
 ///
 /// # Errors

@@ -12,12 +12,16 @@ pub mod designations;
 pub mod events;
 pub mod links;
 pub mod memberships;
+pub mod nominations;
 pub mod orders;
 pub mod page;
 mod pool;
 pub mod programs;
+pub mod qualifications;
 pub mod recalculations;
 pub mod refunds;
+pub mod reports;
+pub mod rules;
 pub mod schema;
 mod writer;
 

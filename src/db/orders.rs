@@ -126,6 +126,40 @@ pub fn has_facts(tx: &mut Tx<'_>, store: &StoreId) -> Result<bool> {
         || diesel::select(diesel::dsl::exists(activities)).get_result(tx.conn)?)
 }
 
+/// What a completed order is worth to rules.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+#[expect(missing_docs, reason = "the columns are those of `OrderRow`")]
+pub struct CompletedRow {
+    pub customer_id: String,
+    pub completed_at: i64,
+    pub total: i64,
+    pub refunded: i64,
+}
+
+/// The orders completed after an instant, of the customers of a range, both
+/// ends included.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn completed_in_range(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    (first, last): (&str, &str),
+    after: Instant,
+) -> Result<Vec<CompletedRow>> {
+    Ok(orders::table
+        .filter(orders::store_id.eq(store.as_str()))
+        .filter(orders::customer_id.between(first, last))
+        .filter(orders::completed_at.gt(micros(after)))
+        .select((
+            orders::customer_id,
+            orders::completed_at.assume_not_null(),
+            orders::total,
+            orders::refunded,
+        ))
+        .load(tx.conn)?)
+}
+
 /// What a list of orders is narrowed down to.
 #[derive(Debug, Clone, Default)]
 #[expect(missing_docs, reason = "the fields are the API's filters")]

@@ -1,6 +1,7 @@
 //! Programs, each one document in one row, so that a transaction reads its
 //! version and nothing else while it has not changed.
 
+use super::rules::QualificationDoc;
 use super::schema::{program_revisions, programs};
 use super::{Error, Result, Tx, instant, locked_row, maybe_instant, micros, stored_word};
 use crate::domain::Instant;
@@ -10,6 +11,7 @@ use crate::domain::id::{BenefitCode, StoreId, TierCode};
 use crate::domain::money::Currency;
 use crate::domain::period::{Anchor, ProgressReset};
 use crate::domain::program::{EntryMethod, Pause, Program, Revision, Rules, TierRetention};
+use crate::domain::qualification::Qualification;
 use crate::domain::tier::{Ladder, Tier};
 use crate::domain::words::word;
 use diesel::prelude::*;
@@ -277,6 +279,7 @@ pub fn to_document(record: &ProgramRecord) -> Result<String> {
             .collect(),
         pauses: program.pauses().iter().map(|p| (micros(p.from), p.until.map(micros))).collect(),
         treatment: TreatmentDoc::from(&program.treatment),
+        qualification: QualificationDoc::from(&program.qualification),
         pending: record.pending.clone(),
     })
 }
@@ -297,7 +300,10 @@ pub fn summary(program: &Program) -> Result<Map<String, Value>> {
     ]);
     let rules = serde_json::to_value(RulesDoc::from(program.latest())).map_err(failed)?;
     let treatment = serde_json::to_value(TreatmentDoc::from(&program.treatment)).map_err(failed)?;
-    for (part, name) in [(rules, "rules"), (treatment, "treatment")] {
+    let qualification =
+        serde_json::to_value(QualificationDoc::from(&program.qualification)).map_err(failed)?;
+    let parts = [(rules, "rules"), (treatment, "treatment"), (qualification, "qualification")];
+    for (part, name) in parts {
         if let Value::Object(part) = part {
             fields
                 .extend(part.into_iter().map(|(field, value)| (format!("{name}.{field}"), value)));
@@ -334,7 +340,8 @@ pub fn parse(version: i64, document: &str) -> Result<ProgramRecord> {
         pauses.collect::<Result<_>>()?,
     )
     .map_err(|error| corrupt(&error.to_string()))?
-    .treating(Treatment::try_from(doc.treatment)?);
+    .treating(Treatment::try_from(doc.treatment)?)
+    .qualifying(Qualification::try_from(doc.qualification)?);
     Ok(ProgramRecord { version, program, pending: doc.pending })
 }
 
@@ -358,6 +365,9 @@ struct ProgramDoc {
     /// Programs that were stored before there was any treat everyone alike.
     #[serde(default)]
     treatment: TreatmentDoc,
+    /// And have no rules.
+    #[serde(default)]
+    qualification: QualificationDoc,
     pending: Option<Pending>,
 }
 
@@ -389,6 +399,8 @@ struct TierTreatmentDoc {
     priority: String,
     team: Option<String>,
     designates: bool,
+    #[serde(default)]
+    requires_approval: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -423,6 +435,7 @@ impl From<&Treatment> for TreatmentDoc {
             priority: word(&Priority::WORDS, &treated.priority).to_owned(),
             team: treated.team.clone(),
             designates: treated.designates,
+            requires_approval: treated.requires_approval,
         };
         let carried = |carried: &Carried| CarriedDoc {
             tier: carried.tier.to_string(),
@@ -467,6 +480,7 @@ impl TryFrom<TreatmentDoc> for Treatment {
                 priority: stored_word(&Priority::WORDS, &doc.priority)?,
                 team: doc.team,
                 designates: doc.designates,
+                requires_approval: doc.requires_approval,
             };
             Ok((tier_code(&doc.tier)?, treatment))
         };

@@ -47,6 +47,7 @@ diesel::table! {
         flagged_by -> Nullable<Text>,
         vip_until -> Nullable<BigInt>,
         status -> BigInt,
+        cancellations -> BigInt,
     }
 }
 
@@ -126,6 +127,14 @@ diesel::table! {
         occurred_at -> BigInt,
         points -> Nullable<BigInt>,
         updated_at -> Nullable<BigInt>,
+        referred_id -> Nullable<Text>,
+        score -> Nullable<Integer>,
+        channel -> Nullable<Text>,
+        is_public -> Nullable<Bool>,
+        resolved_at -> Nullable<BigInt>,
+        agent -> Nullable<Text>,
+        note -> Nullable<Text>,
+        follow_up_on -> Nullable<Text>,
     }
 }
 
@@ -193,6 +202,59 @@ diesel::table! {
         removal_note -> Nullable<Text>,
         state -> Text,
         due_at -> Nullable<BigInt>,
+        rule_code -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    designation_spans (store_id, customer_id, from_at) {
+        store_id -> Text,
+        customer_id -> Text,
+        from_at -> BigInt,
+        until_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    qualifications (store_id, customer_id, rule_code) {
+        store_id -> Text,
+        customer_id -> Text,
+        rule_code -> Text,
+        met_since -> BigInt,
+        rule_version -> BigInt,
+        outcome -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    nominations (store_id, nomination_id) {
+        store_id -> Text,
+        nomination_id -> Text,
+        customer_id -> Text,
+        state -> Text,
+        source -> Text,
+        rule_code -> Nullable<Text>,
+        tier -> Nullable<Text>,
+        benefits -> Text,
+        profile -> Nullable<Text>,
+        priority -> Nullable<Text>,
+        assigned_to -> Nullable<Text>,
+        findings -> Text,
+        note -> Nullable<Text>,
+        nominated_at -> BigInt,
+        nominated_by -> Nullable<Text>,
+        decided_at -> Nullable<BigInt>,
+        decided_by -> Nullable<Text>,
+        decision_note -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    qualification_passes (store_id) {
+        store_id -> Text,
+        due_at -> BigInt,
+        done_through -> Nullable<Text>,
+        leased_until -> BigInt,
     }
 }
 
@@ -251,4 +313,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     customer_links,
     events,
     event_counters,
+    designation_spans,
+    qualifications,
+    nominations,
+    qualification_passes,
 );

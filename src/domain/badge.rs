@@ -292,6 +292,7 @@ mod tests {
             priority: Priority::High,
             team: Some("gold-desk".to_owned()),
             designates: false,
+            requires_approval: false,
         };
         treatment.set(&tier("gold"), gold);
         Program::new(
@@ -333,6 +334,7 @@ mod tests {
             ends_at: None,
             grace_until: None,
             is_automatic: false,
+            rule: None,
             designated_at: at("2024-03-01T00:00:00Z"),
             ended: None,
         }

@@ -107,6 +107,8 @@ pub struct TierTreatment {
     pub team: Option<String>,
     /// Whether reaching it makes a VIP.
     pub designates: bool,
+    /// Whether a person has to approve of that.
+    pub requires_approval: bool,
 }
 
 /// A stretch of time in which a tier carried a benefit.

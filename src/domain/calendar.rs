@@ -55,6 +55,21 @@ pub fn months_after(anchor: NaiveDate, months: u32, k: u32) -> Option<NaiveDate>
     anchor.checked_add_months(Months::new(months.checked_mul(k)?))
 }
 
+/// How many months are complete by an instant since another, by the local
+/// calendar: since 31 August, six are on 28 February (29 in a leap year).
+pub fn months_between(zone: Tz, from: Instant, to: Instant) -> i64 {
+    let (Some(from), Some(to)) = (local_date(zone, from), local_date(zone, to)) else { return 0 };
+    let count = |date: NaiveDate| {
+        i64::from(date.year()).saturating_mul(12).saturating_add(i64::from(date.month0()))
+    };
+    let most = count(to).saturating_sub(count(from));
+    let is_complete = |months: i64| {
+        let months = u32::try_from(months).ok().map(Months::new);
+        months.and_then(|months| from.checked_add_months(months)).is_some_and(|date| date <= to)
+    };
+    if is_complete(most) { most } else { most.saturating_sub(1).max(0) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +81,20 @@ mod tests {
 
     fn begins(zone: Tz, day: &str) -> String {
         midnight(zone, date(day)).unwrap().to_rfc3339()
+    }
+
+    #[test]
+    fn months_are_complete_on_their_day() {
+        let zone = chrono_tz::Europe::London;
+        let months =
+            |from: &str, to: &str| months_between(zone, from.parse().unwrap(), to.parse().unwrap());
+        assert_eq!(months("2023-08-31T12:00:00Z", "2024-02-28T12:00:00Z"), 5);
+        assert_eq!(months("2023-08-31T12:00:00Z", "2024-02-29T00:00:00Z"), 6);
+        assert_eq!(months("2023-01-15T12:00:00Z", "2024-01-14T23:59:59Z"), 11);
+        assert_eq!(months("2023-01-15T12:00:00Z", "2024-01-15T00:00:00Z"), 12);
+        // In summer, midnight in London is 23:00 of the day before in UTC.
+        assert_eq!(months("2024-05-15T12:00:00Z", "2024-06-14T23:00:00Z"), 1);
+        assert_eq!(months("2024-06-15T12:00:00Z", "2024-05-15T12:00:00Z"), 0);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::benefit::Treatment;
 use super::id::TierCode;
 use super::money::{Amount, Currency, parse_amount};
 use super::program::{EntryMethod, InvalidProgram, InvalidRules, Pause, Program, Revision, Rules};
+use super::qualification::Qualification;
 use super::tier::{Ladder, Tier};
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -35,6 +36,8 @@ pub struct Settings {
     pub grace_days: u32,
     /// How customers are treated.
     pub treatment: Treatment,
+    /// Who should be a VIP.
+    pub qualification: Qualification,
     /// What revisions change.
     pub rules: Rules,
 }
@@ -49,6 +52,7 @@ impl Settings {
             start_date: program.start_date,
             grace_days: program.grace_days,
             treatment: program.treatment.clone(),
+            qualification: program.qualification.clone(),
             rules: program.latest().clone(),
         }
     }
@@ -89,6 +93,9 @@ pub enum Refused {
         "once the store has facts, a tier's code never leaves the ladder: set the threshold of tier {0} to null to retire it"
     )]
     TierLeaves(TierCode),
+    /// A rule of qualification grants it.
+    #[error("a rule grants the tier {0}: change or delete the rule first")]
+    TierInRule(TierCode),
     /// Half a ladder would lift everyone to its first tier.
     #[error("once the store has facts, the first ladder comes whole: PUT /tiers")]
     LadderComesWhole,
@@ -153,6 +160,11 @@ pub fn apply(
     let left = old.ladder.tiers().iter().find(|tier| new.ladder.find(&tier.code).is_none());
     if let Some(left) = left.filter(|_| has_facts) {
         return Err(Refused::TierLeaves(left.code.clone()));
+    }
+    let qualification = &settings.qualification;
+    let mut granted = qualification.rules.values().filter_map(|rule| rule.grant.tier.as_ref());
+    if let Some(code) = granted.find(|code| new.ladder.find(code).is_none()) {
+        return Err(Refused::TierInRule(code.clone()));
     }
     let from_at = effective_instant(program, from, now)?;
     let moves_start =
@@ -333,11 +345,10 @@ fn assemble(
     revisions: Vec<Revision>,
     pauses: Vec<Pause>,
 ) -> Result<Program, Refused> {
-    let Settings { name, currency, time_zone, start_date, grace_days, treatment, rules: _ } =
-        settings;
+    let Settings { name, currency, time_zone, start_date, grace_days, .. } = settings;
     let program =
         Program::new(name, currency, time_zone, start_date, grace_days, revisions, pauses)?;
-    Ok(program.treating(treatment))
+    Ok(program.treating(settings.treatment).qualifying(settings.qualification))
 }
 
 #[cfg(test)]
@@ -368,6 +379,7 @@ mod tests {
             start_date: "2024-01-01".parse().unwrap(),
             grace_days: 90,
             treatment: Treatment::default(),
+            qualification: Qualification::default(),
             rules: Rules {
                 entry_method: EntryMethod::AmountSpent,
                 progress_reset: ProgressReset::Never,

@@ -3,8 +3,8 @@
 use super::Instant;
 use super::benefit::Treatment;
 use super::calendar::local_date;
-use super::id::{BenefitCode, TierCode};
-use super::tier::Ladder;
+use super::id::{BenefitCode, RuleCode, TierCode};
+use super::tier::{Ladder, Tier};
 use chrono::{Duration, NaiveDate};
 use chrono_tz::Tz;
 
@@ -169,8 +169,10 @@ pub struct Designation {
     pub ends_at: Option<Instant>,
     /// Until when it is kept after the subscription was cancelled.
     pub grace_until: Option<Instant>,
-    /// Whether reaching a tier made it, and no person.
+    /// Whether a tier that was reached, or a rule, made it, and no person.
     pub is_automatic: bool,
+    /// The rule that made it or raised it last.
+    pub rule: Option<RuleCode>,
     /// When it was made.
     pub designated_at: Instant,
     /// How it ended, where that was noted; [`Designation::end`] knows of an
@@ -178,7 +180,74 @@ pub struct Designation {
     pub ended: Option<End>,
 }
 
+/// What a VIP is to have at least: what a rule gives, or what somebody proposes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Grant {
+    /// The tier.
+    pub tier: Option<TierCode>,
+    /// Benefits besides those of the tier.
+    pub benefits: Vec<BenefitCode>,
+    /// How soon to serve the customer.
+    pub priority: Option<Priority>,
+    /// Who looks after the customer.
+    pub assigned_to: Option<String>,
+    /// Why the customer is a VIP.
+    pub profile: Option<Profile>,
+}
+
+/// What a designation stands on.
+#[derive(Debug, Clone, Copy)]
+pub struct Footing<'a> {
+    /// The program's ladder.
+    pub ladder: &'a Ladder,
+    /// How the tiers are treated.
+    pub treatment: &'a Treatment,
+    /// The membership's tier.
+    pub reached: Option<&'a TierCode>,
+}
+
+impl Footing<'_> {
+    /// How soon a customer is served by the tier alone: the higher of the
+    /// membership's and the designation's.
+    fn priority(&self, designated: Option<&TierCode>) -> Priority {
+        let tiers = [self.reached, designated].into_iter().flatten();
+        let highest = tiers.max_by_key(|tier| self.ladder.rank(Some(tier)));
+        highest.map(|tier| self.treatment.of(tier).priority).unwrap_or_default()
+    }
+}
+
 impl Designation {
+    /// The same with all that a grant gives: the tier and the priority only
+    /// ever rise, benefits are added, and who looks after the customer and why
+    /// they are a VIP is said only where nothing is said of it.
+    #[must_use]
+    pub fn with(mut self, grant: &Grant, footing: &Footing<'_>, now: Instant) -> Self {
+        let ladder = footing.ladder;
+        if ladder.rank(grant.tier.as_ref()) > ladder.rank(self.tier.as_ref()) {
+            self.tier.clone_from(&grant.tier);
+            self.tier_at = now;
+        }
+        for code in &grant.benefits {
+            if !self.benefits.contains(code) {
+                self.benefits.push(code.clone());
+            }
+        }
+        let has = self.priority.unwrap_or_else(|| footing.priority(self.tier.as_ref()));
+        self.priority = grant.priority.filter(|wanted| *wanted > has).or(self.priority);
+        if self.assigned_to.is_none() {
+            self.assigned_to.clone_from(&grant.assigned_to);
+        }
+        self.profile = self.profile.or(grant.profile);
+        self
+    }
+
+    /// Whether a grant would give anything. Why the customer is a VIP is said
+    /// along with something else, and is nothing by itself.
+    pub fn lacks(&self, grant: &Grant, footing: &Footing<'_>) -> bool {
+        let granted = self.clone().with(grant, footing, self.tier_at);
+        granted != Self { profile: granted.profile, ..self.clone() }
+    }
+
     /// When and why it ends by itself, if it does.
     pub fn due(&self) -> Option<End> {
         let ends = self.ends_at.map(|at| End { at, reason: EndReason::EndsAt });
@@ -217,7 +286,7 @@ impl Designation {
     }
 
     /// Whether automation keeps its hands off: a person's removal stands.
-    fn is_removed(&self) -> bool {
+    pub fn is_removed(&self) -> bool {
         self.ended
             .is_some_and(|end| matches!(end.reason, EndReason::Removed | EndReason::CustomerErased))
     }
@@ -241,21 +310,27 @@ pub fn grace_until(
 /// The tier that reaching `after` designates a customer as, or raises a
 /// designation to; `None` where automation has nothing to do.
 ///
-/// Of several tiers climbed at once the highest that designates counts. A
-/// designation's tier is never lowered, and one that a person removed is not
-/// made again.
+/// Of several tiers climbed at once the highest that designates counts, of
+/// those that do so by themselves or of those for which a person has to
+/// approve. A designation's tier is never lowered, and one that a person
+/// removed is not made again.
 pub fn automatic<'a>(
     ladder: &'a Ladder,
     treatment: &Treatment,
-    before: Option<&TierCode>,
-    after: Option<&TierCode>,
+    (before, after): (Option<&TierCode>, Option<&TierCode>),
+    requires_approval: bool,
     designation: Option<&Designation>,
     at: Instant,
 ) -> Option<&'a TierCode> {
     let (from, to) = (ladder.rank(before), ladder.rank(after));
-    let climbed = ladder.tiers().iter().filter(|tier| {
-        Some(tier.rank) > from && Some(tier.rank) <= to && treatment.of(&tier.code).designates
-    });
+    let designates = |tier: &Tier| {
+        let treated = treatment.of(&tier.code);
+        treated.designates && treated.requires_approval == requires_approval
+    };
+    let climbed = ladder
+        .tiers()
+        .iter()
+        .filter(|tier| Some(tier.rank) > from && Some(tier.rank) <= to && designates(tier));
     let reached = climbed.max_by_key(|tier| tier.rank)?;
     match designation {
         Some(designation) if designation.is_removed() => None,
@@ -295,6 +370,7 @@ mod tests {
             ends_at: None,
             grace_until: None,
             is_automatic: false,
+            rule: None,
             designated_at: at("2024-01-01T00:00:00Z"),
             ended: None,
         }
@@ -347,7 +423,7 @@ mod tests {
         let now = at("2024-02-01T00:00:00Z");
         let climb = |from: Option<&str>, to: &str, known: Option<&Designation>| {
             let (from, to) = (from.map(code), code(to));
-            automatic(&ladder, &treatment, from.as_ref(), Some(&to), known, now)
+            automatic(&ladder, &treatment, (from.as_ref(), Some(&to)), false, known, now)
                 .map(|tier| tier.as_str().to_owned())
         };
         let some = |tier: &str| Some(tier.to_owned());
@@ -375,11 +451,63 @@ mod tests {
         };
         let climb = |known: &Designation| {
             let (from, to) = (code("bronze"), code("silver"));
-            automatic(&ladder, &treatment, Some(&from), Some(&to), Some(known), now).is_some()
+            automatic(&ladder, &treatment, (Some(&from), Some(&to)), false, Some(known), now)
+                .is_some()
         };
         assert!(!climb(&known(EndReason::Removed)));
         assert!(!climb(&known(EndReason::CustomerErased)));
         assert!(climb(&known(EndReason::GraceOver)));
         assert!(climb(&known(EndReason::EndsAt)));
+    }
+
+    #[test]
+    fn a_tier_that_needs_approval_is_proposed_and_not_given() {
+        let (ladder, mut treatment) = program();
+        let gold =
+            TierTreatment { designates: true, requires_approval: true, ..Default::default() };
+        treatment.set(&code("gold"), gold);
+        let climb = |requires_approval, known: Option<&Designation>| {
+            let climbed = (None, Some(&code("gold")));
+            let now = at("2024-02-01T00:00:00Z");
+            automatic(&ladder, &treatment, climbed, requires_approval, known, now)
+                .map(|tier| tier.as_str().to_owned())
+        };
+        assert_eq!(climb(false, None).as_deref(), Some("silver"));
+        assert_eq!(climb(true, None).as_deref(), Some("gold"));
+        assert_eq!(climb(true, Some(&designation(Some("silver")))).as_deref(), Some("gold"));
+        assert_eq!(climb(true, Some(&designation(Some("platinum")))), None);
+    }
+
+    #[test]
+    fn a_grant_raises_and_never_lowers() {
+        let (ladder, mut treatment) = program();
+        let served = TierTreatment { priority: Priority::Urgent, ..Default::default() };
+        treatment.set(&code("platinum"), served);
+        let footing = |reached| Footing { ladder: &ladder, treatment: &treatment, reached };
+        let now = at("2024-02-01T00:00:00Z");
+        let grant = Grant {
+            tier: Some(code("gold")),
+            benefits: vec![BenefitCode::parse("gift").unwrap()],
+            priority: Some(Priority::High),
+            assigned_to: Some("sam".into()),
+            profile: Some(Profile::Advocate),
+        };
+        let silver = designation(Some("silver")).with(&grant, &footing(None), now);
+        assert_eq!((silver.tier.clone(), silver.tier_at), (Some(code("gold")), now));
+        assert_eq!((silver.priority, silver.profile), (Some(Priority::High), grant.profile));
+        assert!(!silver.lacks(&grant, &footing(None)));
+        let theirs = Designation {
+            priority: Some(Priority::Urgent),
+            assigned_to: Some("kim".into()),
+            profile: Some(Profile::Partner),
+            benefits: grant.benefits.clone(),
+            ..designation(Some("platinum"))
+        };
+        assert_eq!(theirs.clone().with(&grant, &footing(None), now), theirs);
+        assert!(!theirs.lacks(&grant, &footing(None)));
+        // Who is served at once by the tier is not served later by the grant.
+        let platinum = code("platinum");
+        let raised = designation(None).with(&grant, &footing(Some(&platinum)), now);
+        assert_eq!(raised.priority, None);
     }
 }

@@ -64,6 +64,8 @@ ids! {
     TierCode;
     /// A benefit's code.
     BenefitCode;
+    /// The code of a rule of qualification.
+    RuleCode;
 }
 
 #[cfg(test)]

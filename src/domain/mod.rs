@@ -5,6 +5,7 @@
 //! are UTC at microsecond precision, and every sum is checked: what would not
 //! fit is an [`Overflow`], never a wrapped number.
 
+pub mod activity;
 pub mod badge;
 pub mod benefit;
 pub mod calendar;
@@ -15,8 +16,11 @@ pub mod fact;
 pub mod id;
 pub mod membership;
 pub mod money;
+pub mod nomination;
 pub mod period;
 pub mod program;
+pub mod qualification;
+pub mod report;
 pub mod search;
 pub mod stage;
 pub mod status;

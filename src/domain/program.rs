@@ -4,6 +4,7 @@
 use super::benefit::Treatment;
 use super::money::Currency;
 use super::period::{Anchor, ProgressReset};
+use super::qualification::Qualification;
 use super::tier::Ladder;
 use super::{Instant, calendar};
 use chrono::NaiveDate;
@@ -135,6 +136,8 @@ pub struct Program {
     pub grace_days: u32,
     /// How customers are treated: benefits, labels, routing. Facts are not judged by it.
     pub treatment: Treatment,
+    /// Who should be a VIP.
+    pub qualification: Qualification,
     /// The revisions in force, by rising `effective_from`.
     revisions: Vec<Revision>,
     /// The pauses, in order; they neither touch nor overlap, and only the last can be open.
@@ -153,7 +156,7 @@ pub enum InvalidProgram {
 }
 
 impl Program {
-    /// Puts a program together, which treats everyone alike.
+    /// Puts a program together, which treats everyone alike and has no rules.
     ///
     /// # Errors
     /// [`InvalidProgram`] where revisions or pauses are out of order.
@@ -175,14 +178,29 @@ impl Program {
         if !follow || pauses.iter().any(|p| p.until.is_some_and(|until| until <= p.from)) {
             return Err(InvalidProgram::Pauses);
         }
-        let treatment = Treatment::default();
-        Ok(Self { name, currency, time_zone, start_date, grace_days, treatment, revisions, pauses })
+        Ok(Self {
+            name,
+            currency,
+            time_zone,
+            start_date,
+            grace_days,
+            treatment: Treatment::default(),
+            qualification: Qualification::default(),
+            revisions,
+            pauses,
+        })
     }
 
     /// The same program, treating customers in this way.
     #[must_use]
     pub fn treating(self, treatment: Treatment) -> Self {
         Self { treatment, ..self }
+    }
+
+    /// The same program, with these rules of qualification.
+    #[must_use]
+    pub fn qualifying(self, qualification: Qualification) -> Self {
+        Self { qualification, ..self }
     }
 
     /// The instant at which the program starts; `None` for a start date

@@ -3,16 +3,17 @@
 use super::designations::{self, Held, changes};
 use super::facts::{Session, Stored};
 use super::memberships::program_of;
-use super::{Error, IfMatch, Refusal, Result};
+use super::{Error, IfMatch, Refusal, Result, nominations};
 use crate::db::audit::{self, Actor, Entry};
 use crate::db::customers::{self, CustomerRow};
 use crate::db::events::{self, Event};
 use crate::db::programs::Hold;
-use crate::db::{Tx, links, maybe_instant, micros};
+use crate::db::{Tx, activities, links, maybe_instant, micros, qualifications};
 use crate::domain::customer::SubscriptionState;
 use crate::domain::fact::is_too_far_ahead;
 use crate::domain::id::{CustomerId, StoreId};
 use crate::domain::money::{Amount, Currency, parse_amount};
+use crate::domain::qualification::signal::Trigger;
 use crate::domain::words::word;
 use crate::domain::{Instant, rfc3339};
 use chrono::NaiveDate;
@@ -76,7 +77,11 @@ pub fn put_in(session: &mut Session<'_, '_>, profile: &Profile, actor: &Actor) -
     if row == session.customer && !session.is_new {
         return Ok(Stored::Unchanged);
     }
+    if row.is_cancelled() && !session.customer.is_cancelled() {
+        row.cancellations = row.cancellations.saturating_add(1);
+    }
     let has_moved = row.joined_at != session.customer.joined_at;
+    session.triggers.insert(Trigger::Profile);
     if !session.is_new {
         row.version = row.version.saturating_add(1);
         row.updated_at = micros(session.now());
@@ -216,6 +221,7 @@ pub fn erase(
     let program = program_of(tx, store, Hold::Share)?;
     let mut held = Held::of(tx, store, id, program, row, actor, now)?;
     designations::erase(&mut held)?;
+    nominations::erase(&mut held)?;
     let row = held.customer;
     // What decides the tier stays: the instants of joining and of creation.
     let mut erased = CustomerRow::unknown(store, id, now);
@@ -231,9 +237,12 @@ pub fn erase(
     erased.flagged_at = row.flagged_at;
     erased.flagged_by = row.flagged_by;
     erased.status = row.status;
+    erased.cancellations = row.cancellations;
     customers::update_with_tags(tx, &erased, &[])?;
     audit::delete_notes(tx, store, id)?;
     links::delete_notes(tx, store, id)?;
+    activities::delete_notes(tx, store, id)?;
+    qualifications::delete_of_customer(tx, store, id)?;
     let entry = Entry {
         actor,
         action: "customer_erased",

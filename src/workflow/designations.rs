@@ -15,9 +15,11 @@ use crate::db::{Tx, memberships, micros};
 use crate::domain::badge::{Known, must_end_first};
 use crate::domain::calendar::local_date;
 use crate::domain::designation::{
-    Designation, End, EndReason, Priority, Profile, RemovalReason, State, grace_until,
+    Designation, End, EndReason, Footing, Grant, Priority, Profile, RemovalReason, State,
+    grace_until,
 };
-use crate::domain::id::{BenefitCode, CustomerId, StoreId, TierCode};
+use crate::domain::id::{BenefitCode, CustomerId, RuleCode, StoreId, TierCode};
+use crate::domain::program::Program;
 use crate::domain::status::{self, Change, Flag, Status};
 use crate::domain::words::word;
 use crate::domain::{Instant, rfc3339};
@@ -63,6 +65,30 @@ pub struct StatusWish {
     pub may_designate: bool,
     /// Whether the person means it, where that ends a designation.
     pub is_confirmed: bool,
+}
+
+/// On what ground something is granted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Granting<'a> {
+    /// The rule that grants it, if one does.
+    pub rule: Option<&'a RuleCode>,
+    /// Since when the ground is there; now, where nothing is said.
+    pub since: Option<Instant>,
+    /// Whether no person grants it.
+    pub is_automatic: bool,
+    /// The membership's tier.
+    pub reached: Option<&'a TierCode>,
+}
+
+impl<'a> Granting<'a> {
+    /// What the designation then stands on.
+    pub(super) fn footing(&self, program: &'a Program) -> Footing<'a> {
+        Footing {
+            ladder: &program.latest().ladder,
+            treatment: &program.treatment,
+            reached: self.reached,
+        }
+    }
 }
 
 /// A customer who is held while somebody changes how they are treated.
@@ -137,8 +163,33 @@ impl<'s, 't> Held<'s, 't> {
         Ok(Self { tx, store, id, program, customer, designation, seen, actor, now })
     }
 
+    /// The store.
+    pub(super) fn store(&self) -> &StoreId {
+        &self.store
+    }
+
+    /// The customer's identifier.
+    pub(super) fn id(&self) -> &CustomerId {
+        &self.id
+    }
+
+    /// The program.
+    pub(super) fn program(&self) -> &Arc<ProgramRecord> {
+        &self.program
+    }
+
+    /// The clock, by which the customer is held.
+    pub(super) fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The transaction that holds the customer.
+    pub(super) fn tx(&mut self) -> &mut Tx<'t> {
+        self.tx
+    }
+
     /// The designation while it has not ended.
-    fn live(&self) -> Option<&DesignationRecord> {
+    pub(super) fn live(&self) -> Option<&DesignationRecord> {
         self.designation.as_ref().filter(|d| d.designation.state(self.now) != State::Cancelled)
     }
 
@@ -166,13 +217,13 @@ impl<'s, 't> Held<'s, 't> {
             return Ok(());
         }
         let actor = std::mem::replace(&mut self.actor, Actor::system());
-        let stored = self.store(DesignationRecord { designation, ..record }, None);
+        let stored = self.put_down(DesignationRecord { designation, ..record }, None);
         self.actor = actor;
         stored
     }
 
     /// Stores a designation as it is to be from now on.
-    fn store(&mut self, mut record: DesignationRecord, note: Option<&str>) -> Result<()> {
+    fn put_down(&mut self, mut record: DesignationRecord, note: Option<&str>) -> Result<()> {
         let was = self.designation.as_ref().filter(|d| d.designation.ended.is_none()).cloned();
         record.version =
             self.designation.as_ref().map_or(0, |known| known.version).saturating_add(1);
@@ -210,11 +261,27 @@ impl<'s, 't> Held<'s, 't> {
             ),
             (None, None) => {
                 let source = source_word(designation.is_automatic);
-                ("designated", json!({"tier": tier, "source": source}))
+                let mut data = Map::new();
+                data.insert("tier".into(), tier.into());
+                data.insert("source".into(), source.into());
+                if let Some(rule) = &designation.rule {
+                    data.insert("rule".into(), rule.as_str().into());
+                }
+                ("designated", data.into())
             }
             (Some(_), None) => ("designation_changed", json!({"fields": fields})),
         };
         let row = record.to_row(&self.store, &self.id, self.now)?;
+        match (&was, designation.ended) {
+            (None, None) => {
+                let from = designation.designated_at;
+                designations::begin_span(self.tx, &self.store, &self.id, from)?;
+            }
+            (_, Some(end)) => {
+                designations::end_span(self.tx, &self.store, &self.id, end.at)?;
+            }
+            (Some(_), None) => {}
+        }
         designations::upsert(self.tx, &row)?;
         self.designation = Some(record);
         self.write_down(action, before.into(), after.into(), note)?;
@@ -252,7 +319,8 @@ impl<'s, 't> Held<'s, 't> {
         }
     }
 
-    fn write_down(
+    /// Writes down what is done to the customer.
+    pub(super) fn write_down(
         &mut self,
         action: &str,
         before: Value,
@@ -264,7 +332,8 @@ impl<'s, 't> Held<'s, 't> {
         Ok(audit::insert(self.tx, &self.store, &entry, self.now)?)
     }
 
-    fn tell(&mut self, kind: &'static str, data: Value) -> Result<()> {
+    /// Tells of what has happened to the customer.
+    pub(super) fn tell(&mut self, kind: &'static str, data: Value) -> Result<()> {
         let event = Event { kind, customer_id: self.id.to_string(), data };
         Ok(events::insert(self.tx, &self.store, &[event], self.now)?)
     }
@@ -285,6 +354,7 @@ impl<'s, 't> Held<'s, 't> {
             ends_at: None,
             grace_until: None,
             is_automatic: false,
+            rule: None,
             designated_at: self.now,
             ended: None,
         }
@@ -301,18 +371,11 @@ impl<'s, 't> Held<'s, 't> {
     fn put(&mut self, wish: &Wish, note: Option<&str>) -> Result<super::facts::Stored> {
         let program = self.program.clone();
         let program = &program.program;
-        let mut named = wish.benefits.iter().chain(&wish.benefits_dropped);
-        if let Some(code) = named.find(|code| !program.treatment.benefits.contains_key(code)) {
-            return Err(Refusal::UnknownBenefit(code.to_string()).into());
-        }
+        known_benefits(program, wish.benefits.iter().chain(&wish.benefits_dropped))?;
         let today = self.today();
         let known = self.live().cloned();
         let base = known.as_ref().map_or_else(|| self.blank(today), |d| d.designation.clone());
-        if let Some(code) = wish.tier.as_ref().filter(|_| wish.tier != base.tier)
-            && program.latest().ladder.find(code).is_none()
-        {
-            return Err(Refusal::UnknownTier(code.to_string()).into());
-        }
+        known_tier(program, wish.tier.as_ref().filter(|_| wish.tier != base.tier))?;
         let since = wish.since.unwrap_or(base.since);
         if since > today {
             return Err(Refusal::SinceInFuture.into());
@@ -331,6 +394,7 @@ impl<'s, 't> Held<'s, 't> {
             ends_at: wish.ends_at,
             grace_until: self.grace(since)?,
             is_automatic: base.is_automatic,
+            rule: base.rule,
             designated_at: base.designated_at,
             ended: None,
         };
@@ -347,7 +411,7 @@ impl<'s, 't> Held<'s, 't> {
         if known.as_ref() == Some(&record) {
             return Ok(super::facts::Stored::Unchanged);
         }
-        self.store(record, note)?;
+        self.put_down(record, note)?;
         Ok(match known {
             None => super::facts::Stored::Created,
             Some(_) => super::facts::Stored::Changed,
@@ -382,53 +446,54 @@ impl<'s, 't> Held<'s, 't> {
             removal_note: removal.note.clone(),
             ..known
         };
-        self.store(record, removal.note.as_deref())
+        self.put_down(record, removal.note.as_deref())
     }
 
-    /// A tier was reached that designates: the customer is made a VIP of it,
-    /// or the designation is raised to it.
+    /// Gives what a grant gives: makes a VIP of the customer, or raises one;
+    /// whether anything is new.
     ///
     /// # Errors
     /// [`super::Error`] from the database.
-    pub(super) fn designate_by_rule(&mut self, tier: &TierCode, since: Instant) -> Result<()> {
-        let zone = self.program.program.time_zone;
+    pub(super) fn grant(
+        &mut self,
+        grant: &Grant,
+        granting: &Granting<'_>,
+        note: Option<&str>,
+    ) -> Result<bool> {
+        let program = self.program.clone();
+        let footing = granting.footing(&program.program);
         let known = self.live().cloned();
-        let record = match known {
-            Some(known) => DesignationRecord {
-                designation: Designation {
-                    tier: Some(tier.clone()),
-                    tier_at: self.now,
-                    ..known.designation
-                },
-                ..known
-            },
+        let base = match &known {
+            Some(known) if !known.designation.lacks(grant, &footing) => return Ok(false),
+            Some(known) => known.designation.clone(),
             None => {
                 // Of a fact that is ahead of the clock, today.
                 let today = self.today();
-                let since = local_date(zone, since).unwrap_or(today).min(today);
-                let designation = Designation {
-                    tier: Some(tier.clone()),
-                    is_automatic: true,
+                let since = granting.since.and_then(|at| local_date(program.program.time_zone, at));
+                let since = since.unwrap_or(today).min(today);
+                Designation {
+                    is_automatic: granting.is_automatic,
                     grace_until: self.grace(since)?,
                     ..self.blank(since)
-                };
-                // Whose grace was over before is no VIP for a moment.
-                if designation.state(self.now) == State::Cancelled {
-                    return Ok(());
-                }
-                DesignationRecord {
-                    version: 0,
-                    designation,
-                    notes: None,
-                    removal_reason: None,
-                    removal_note: None,
                 }
             }
         };
-        let actor = std::mem::replace(&mut self.actor, Actor::system());
-        let stored = self.store(record, None);
-        self.actor = actor;
-        stored
+        let designation = base.with(grant, &footing, self.now);
+        let rule = granting.rule.cloned().or_else(|| designation.rule.clone());
+        let designation = Designation { rule, ..designation };
+        // Whose grace was over before is no VIP for a moment.
+        if designation.state(self.now) == State::Cancelled {
+            return Ok(false);
+        }
+        let record = known.unwrap_or_else(|| DesignationRecord {
+            version: 0,
+            designation: designation.clone(),
+            notes: None,
+            removal_reason: None,
+            removal_note: None,
+        });
+        self.put_down(DesignationRecord { designation, ..record }, note)?;
+        Ok(true)
     }
 
     fn set_flag(&mut self, flag: Option<Flag>, note: &str) -> Result<()> {
@@ -449,6 +514,32 @@ impl<'s, 't> Held<'s, 't> {
             self.tell_status(before, after, Some(note))?;
         }
         self.list_status(Some(note))
+    }
+}
+
+/// Whether the program has all of some benefits.
+///
+/// # Errors
+/// [`Refusal::UnknownBenefit`] names the first that it has not.
+pub fn known_benefits<'a>(
+    program: &Program,
+    codes: impl IntoIterator<Item = &'a BenefitCode>,
+) -> std::result::Result<(), Refusal> {
+    let known = &program.treatment.benefits;
+    match codes.into_iter().find(|code| !known.contains_key(code)) {
+        Some(code) => Err(Refusal::UnknownBenefit(code.to_string())),
+        None => Ok(()),
+    }
+}
+
+/// Whether the ladder has a tier.
+///
+/// # Errors
+/// [`Refusal::UnknownTier`] where it has not.
+pub fn known_tier(program: &Program, code: Option<&TierCode>) -> std::result::Result<(), Refusal> {
+    match code.filter(|code| program.latest().ladder.find(code).is_none()) {
+        Some(code) => Err(Refusal::UnknownTier(code.to_string())),
+        None => Ok(()),
     }
 }
 
@@ -478,6 +569,7 @@ fn values(designation: &Designation) -> Map<String, Value> {
         "ends_at": text(designation.ends_at),
         "grace_until": text(designation.grace_until),
         "source": source_word(designation.is_automatic),
+        "rule": designation.rule.as_ref().map(RuleCode::as_str),
         "end_reason": designation.ended.map(|end| word(&EndReason::WORDS, &end.reason)),
     });
     match value {
@@ -634,7 +726,7 @@ pub(super) fn erase(held: &mut Held<'_, '_>) -> Result<()> {
     if let Some(known) = held.live().cloned() {
         let end = End { at: held.now, reason: EndReason::CustomerErased };
         let designation = Designation { ended: Some(end), ..known.designation.clone() };
-        held.store(DesignationRecord { designation, ..known }, None)?;
+        held.put_down(DesignationRecord { designation, ..known }, None)?;
     }
     if let Some(known) = held.designation.clone() {
         let designation =
@@ -665,7 +757,7 @@ pub fn drop_benefit(
             let mut designation = known.designation.clone();
             designation.benefits.retain(|code| code != benefit);
             designation.benefits_dropped.retain(|code| code != benefit);
-            held.store(DesignationRecord { designation, ..known }, None)?;
+            held.put_down(DesignationRecord { designation, ..known }, None)?;
         }
     }
     Ok(())

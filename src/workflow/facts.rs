@@ -6,7 +6,7 @@
 
 use super::following::Moved;
 use super::memberships::{membership_at, program_of};
-use super::{Error, Refusal, Result};
+use super::{Error, Refusal, Result, qualification};
 use crate::db::activities::{self, ActivityRow};
 use crate::db::audit::Actor;
 use crate::db::customers::{self, CustomerRow};
@@ -17,16 +17,16 @@ use crate::db::programs::{Hold, ProgramRecord};
 use crate::db::refunds::{self, RefundRow};
 use crate::db::{Tx, maybe_instant, micros};
 use crate::domain::Instant;
+use crate::domain::activity::Happening;
 use crate::domain::fact::{Deed, Fact, FactKey, FactKind, OrderStatus, is_too_far_ahead};
 use crate::domain::id::{ActivityId, CustomerId, OrderId, RefundId, StoreId, TierCode};
 use crate::domain::membership::{Achievements, Fold, Membership, Step};
 use crate::domain::money::{Currency, parse_amount};
+use crate::domain::qualification::signal::Trigger;
 use crate::domain::status::Status;
 use crate::domain::words::word;
+use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// The one kind of activity that earns points by itself.
-pub const KIND_POINTS: &str = "points";
 
 /// An order as the caller states it.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,13 +52,13 @@ pub struct Refund {
     pub refunded_at: Instant,
 }
 
-/// Points as the caller states them.
+/// An activity as the caller states it.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the API's")]
-pub struct Points {
+pub struct Activity {
     pub id: ActivityId,
     pub customer: CustomerId,
-    pub points: i64,
+    pub happening: Happening,
     pub occurred_at: Instant,
     pub updated_at: Option<Instant>,
 }
@@ -109,6 +109,8 @@ pub struct Session<'s, 't> {
     must_refold: bool,
     /// Whether the membership may be news: the customer is new, or it was stored.
     must_follow: bool,
+    /// What has happened that rules may mind.
+    pub(super) triggers: BTreeSet<Trigger>,
 }
 
 impl<'s, 't> Session<'s, 't> {
@@ -154,6 +156,7 @@ impl<'s, 't> Session<'s, 't> {
             new_facts: Vec::new(),
             news: Vec::new(),
             must_follow: is_new,
+            triggers: is_new.then_some(Trigger::Anything).into_iter().collect(),
             is_stale,
             must_refold: is_stale,
         })
@@ -187,6 +190,7 @@ impl<'s, 't> Session<'s, 't> {
     /// Has the whole history folded again at the end.
     pub(super) fn refold(&mut self) {
         self.must_refold = true;
+        self.triggers.insert(Trigger::Anything);
     }
 
     fn happened(&self, what: &'static str, at: Instant) -> Result<()> {
@@ -245,6 +249,7 @@ impl<'s, 't> Session<'s, 't> {
                 Stored::Changed
             }
         };
+        self.triggers.insert(Trigger::Order);
         self.flag_order(known.as_ref(), &row)?;
         let before = known.as_ref().map(OrderRow::completed).transpose()?.flatten();
         match (before, row.completed()?) {
@@ -316,6 +321,7 @@ impl<'s, 't> Session<'s, 't> {
         order.refunded = order.refunded.saturating_add(amount);
         order.version = order.version.saturating_add(1);
         orders::update(self.tx, &order)?;
+        self.triggers.insert(Trigger::Order);
         if let Some(completed) = order.completed()? {
             if refund.refunded_at <= completed.completed_at {
                 self.refold();
@@ -338,36 +344,36 @@ impl<'s, 't> Session<'s, 't> {
         Ok((Stored::Created, row))
     }
 
-    /// Stores points.
+    /// Stores an activity.
     ///
     /// # Errors
     /// [`Refusal`] for what design, section 4, refuses; nothing is then stored.
-    pub fn points(&mut self, points: &Points) -> Result<(Stored, ActivityRow)> {
-        self.happened("occurred_at", points.occurred_at)?;
-        points.updated_at.map_or(Ok(()), |at| self.happened("updated_at", at))?;
+    pub fn activity(&mut self, activity: &Activity) -> Result<(Stored, ActivityRow)> {
+        self.happened("occurred_at", activity.occurred_at)?;
+        activity.updated_at.map_or(Ok(()), |at| self.happened("updated_at", at))?;
+        let happening = &activity.happening;
+        match happening {
+            Happening::Complaint { resolved_at: Some(at), .. } => {
+                self.happened("resolved_at", *at)?;
+            }
+            // What was said is personal text, of which nothing more is kept.
+            Happening::Contact { .. } if self.customer.erased_at.is_some() => {
+                return Err(Refusal::CustomerErased.into());
+            }
+            _ => {}
+        }
         let mut row = ActivityRow {
-            store_id: self.store.to_string(),
-            activity_id: points.id.to_string(),
-            customer_id: self.id.to_string(),
-            version: 1,
-            kind: KIND_POINTS.to_owned(),
-            occurred_at: micros(points.occurred_at),
-            points: Some(points.points),
-            updated_at: points.updated_at.map(micros),
+            updated_at: activity.updated_at.map(micros),
+            ..ActivityRow::new(&self.store, &activity.id, &self.id, activity.occurred_at, happening)
         };
-        match activities::find(self.tx, &self.store, &points.id)? {
+        let trigger = Trigger::Activity(happening.kind());
+        match activities::find(self.tx, &self.store, &activity.id)? {
             None => {
                 if !activities::insert(self.tx, &row)? {
                     return Err(Refusal::ActivityFixed.into());
                 }
-                self.new_facts.push(Fact {
-                    key: FactKey {
-                        at: points.occurred_at,
-                        kind: FactKind::Activity,
-                        id: row.activity_id.clone(),
-                    },
-                    deed: Deed::Points { points: points.points },
-                });
+                self.tell_activity(activity);
+                self.triggers.insert(trigger);
                 Ok((Stored::Created, row))
             }
             Some(known) if (&known.customer_id, &known.kind) != (&row.customer_id, &row.kind) => {
@@ -381,11 +387,38 @@ impl<'s, 't> Session<'s, 't> {
                 }
                 row.version = known.version.saturating_add(1);
                 activities::update(self.tx, &row)?;
-                if (known.points, known.occurred_at) != (row.points, row.occurred_at) {
+                self.triggers.insert(trigger);
+                let is_points = matches!(happening, Happening::Points { .. });
+                if is_points && (known.points, known.occurred_at) != (row.points, row.occurred_at) {
                     self.refold();
                 }
                 Ok((Stored::Changed, row))
             }
+        }
+    }
+
+    /// Tells of an activity that is new: points to the fold, a complaint to
+    /// those who poll.
+    fn tell_activity(&mut self, activity: &Activity) {
+        match &activity.happening {
+            Happening::Points { points } => self.new_facts.push(Fact {
+                key: FactKey {
+                    at: activity.occurred_at,
+                    kind: FactKind::Activity,
+                    id: activity.id.to_string(),
+                },
+                deed: Deed::Points { points: *points },
+            }),
+            Happening::Complaint { channel, is_public, .. } => self.news.push(Event {
+                kind: "complaint_received",
+                customer_id: self.id.to_string(),
+                data: serde_json::json!({
+                    "activity_id": activity.id.as_str(),
+                    "channel": channel,
+                    "public": is_public,
+                }),
+            }),
+            _ => {}
         }
     }
 
@@ -402,7 +435,21 @@ impl<'s, 't> Session<'s, 't> {
             self.follow(&stored, &[])?;
         }
         let news = std::mem::take(&mut self.news);
-        Ok(events::insert(self.tx, &self.store, &news, self.now)?)
+        events::insert(self.tx, &self.store, &news, self.now)?;
+        self.qualify()
+    }
+
+    /// Has the rules judge the customer, where something has happened that
+    /// they mind.
+    fn qualify(&mut self) -> Result<()> {
+        let triggers = std::mem::take(&mut self.triggers);
+        let rules = &self.program.program.qualification;
+        if triggers.into_iter().any(|trigger| rules.minds(trigger)) {
+            let customer = self.customer.clone();
+            self.customer =
+                qualification::judge(self.tx, &self.store, &self.program, customer, self.now)?;
+        }
+        Ok(())
     }
 
     fn move_on(&mut self) -> Result<()> {
@@ -548,21 +595,21 @@ pub fn put_refund(
     session.record(refund.refunded_at, |session| session.refund(refund))
 }
 
-/// Stores one activity that earns points.
+/// Stores one activity.
 ///
 /// # Errors
 /// [`Refusal`] for what design, section 4, refuses, or [`Error`] from the database.
-pub fn put_points(
+pub fn put_activity(
     tx: &mut Tx<'_>,
     store: &StoreId,
-    points: &Points,
+    activity: &Activity,
     if_match: &super::IfMatch,
     now: Instant,
 ) -> Result<Recorded<ActivityRow>> {
-    let mut session = Session::open(tx, store, &points.customer, now)?;
-    let version = activities::find(session.tx, store, &points.id)?.map(|row| row.version);
+    let mut session = Session::open(tx, store, &activity.customer, now)?;
+    let version = activities::find(session.tx, store, &activity.id)?.map(|row| row.version);
     if_match.check(version)?;
-    session.record(points.occurred_at, |session| session.points(points))
+    session.record(activity.occurred_at, |session| session.activity(activity))
 }
 
 /// One line of a batch.
@@ -574,13 +621,13 @@ pub enum Line {
     Order(Order),
     /// A refund.
     Refund(Refund),
-    /// Points.
-    Points(Points),
+    /// An activity.
+    Activity(Activity),
 }
 
 impl Line {
     /// The place at which a batch stores it: customers first, then orders,
-    /// refunds and points, each by instant.
+    /// refunds and activities, each by instant.
     fn place(&self) -> (u8, Option<(Instant, &str)>) {
         match self {
             Self::Customer(..) => (0, None),
@@ -588,7 +635,7 @@ impl Line {
             Self::Order(_) => (1, None),
             // A refund states what was left of its order before it.
             Self::Refund(refund) => (2, Some((refund.refunded_at, refund.id.as_str()))),
-            Self::Points(_) => (3, None),
+            Self::Activity(_) => (3, None),
         }
     }
 }
@@ -619,7 +666,7 @@ pub fn put_lines(
             }
             Line::Order(order) => session.order(order).map(|(stored, _)| (stored, ())),
             Line::Refund(refund) => session.refund(refund).map(|(stored, _)| (stored, ())),
-            Line::Points(points) => session.points(points).map(|(stored, _)| (stored, ())),
+            Line::Activity(activity) => session.activity(activity).map(|(stored, _)| (stored, ())),
         };
         match stored {
             Ok((stored, ())) => results.push((i, Ok(stored))),

@@ -2,13 +2,14 @@
 //! that a tier makes.
 
 use super::Result;
-use super::designations::Held;
+use super::designations::{Granting, Held};
+use super::nominations::propose_tier;
 use crate::db::audit::Actor;
 use crate::db::customers::CustomerRow;
 use crate::db::events::{self, Event};
 use crate::db::programs::ProgramRecord;
 use crate::db::{Tx, designations};
-use crate::domain::designation::{Designation, State, automatic};
+use crate::domain::designation::{Designation, Grant, State, automatic};
 use crate::domain::id::{CustomerId, StoreId, TierCode};
 use crate::domain::membership::Step;
 use crate::domain::{Instant, rfc3339};
@@ -63,9 +64,11 @@ impl Moved {
         news
     }
 
-    /// Whether it may make a designation: whether a tier that was climbed makes any.
+    /// Whether it may make a designation or a nomination: whether a tier that
+    /// was climbed makes any.
     pub fn may_designate(&self, program: &ProgramRecord, now: Instant) -> bool {
-        self.designated(program, None, now).is_some()
+        self.designated(program, None, false, now).is_some()
+            || self.designated(program, None, true, now).is_some()
     }
 
     /// Whether it makes a designation, or raises one that has not ended: what
@@ -77,28 +80,30 @@ impl Moved {
         now: Instant,
     ) -> bool {
         known.is_none_or(|known| known.state(now) != State::Cancelled)
-            && self.designated(program, known, now).is_some()
+            && (self.designated(program, known, false, now).is_some()
+                || self.designated(program, known, true, now).is_some())
     }
 
     fn designated<'p>(
         &self,
         program: &'p ProgramRecord,
         known: Option<&Designation>,
+        requires_approval: bool,
         now: Instant,
     ) -> Option<&'p TierCode> {
         let program = &program.program;
         automatic(
             &program.latest().ladder,
             &program.treatment,
-            self.before.as_ref(),
-            self.after.as_ref(),
+            (self.before.as_ref(), self.after.as_ref()),
+            requires_approval,
             known,
             now,
         )
     }
 
-    /// Makes or raises the designation of a customer who is held; answers the
-    /// customer as stored then.
+    /// Makes or raises the designation of a customer who is held, or puts them
+    /// forward where a person has to approve; answers the customer as stored then.
     ///
     /// # Errors
     /// [`super::Error`] from the database.
@@ -114,13 +119,29 @@ impl Moved {
             return Ok(customer);
         }
         let known = designations::find(tx, store, &self.customer)?;
-        let known = known.as_ref().map(|known| &known.designation);
-        let Some(tier) = self.designated(program, known, now) else { return Ok(customer) };
+        let known = known.map(|known| known.designation);
+        let given = self.designated(program, known.as_ref(), false, now);
+        let proposed = self.designated(program, known.as_ref(), true, now);
+        if given.is_none() && proposed.is_none() {
+            return Ok(customer);
+        }
         let actor = Actor::system();
         let id = &self.customer;
         let mut held = Held::of(tx, store, id, program.clone(), customer, &actor, now)?;
         held.note_end()?;
-        held.designate_by_rule(tier, self.since)?;
+        let granting = Granting {
+            rule: None,
+            since: Some(self.since),
+            is_automatic: true,
+            reached: self.after.as_ref(),
+        };
+        let grant = |tier: &TierCode| Grant { tier: Some(tier.clone()), ..Grant::default() };
+        if let Some(tier) = given {
+            held.grant(&grant(tier), &granting, None)?;
+        }
+        if let Some(tier) = proposed {
+            propose_tier(&mut held, tier, &grant(tier), &granting)?;
+        }
         Ok(held.customer)
     }
 

@@ -8,8 +8,11 @@ pub mod facts;
 pub mod following;
 pub mod links;
 pub mod memberships;
+pub mod nominations;
 pub mod programs;
+pub mod qualification;
 pub mod recalculation;
+pub mod signals;
 
 use crate::db;
 use crate::domain::Overflow;
@@ -115,7 +118,9 @@ pub enum Refusal {
     #[error("there is no benefit {0}")]
     UnknownBenefit(String),
     /// Somebody has it, or a tier carries it.
-    #[error("a tier carries the benefit, or somebody has it: for_everyone=true takes it from all")]
+    #[error(
+        "a tier carries the benefit, a rule grants it, or somebody has it: for_everyone=true takes it from all"
+    )]
     BenefitInUse,
     /// More benefits than a store has.
     #[error("a store has at most {} benefits", crate::domain::benefit::BENEFITS_MAX)]
@@ -137,6 +142,21 @@ pub enum Refusal {
     /// This status ends a designation.
     #[error("this ends the designation: confirm it with \"confirm\": true")]
     ConfirmationRequired,
+    /// More rules than a store has.
+    #[error("a store has at most {} rules", crate::domain::qualification::RULES_MAX)]
+    TooManyRules,
+    /// The customer was put forward already.
+    #[error("a nomination of this customer by hand waits already")]
+    NominationWaiting,
+    /// A person has said no not long ago.
+    #[error("this was declined less than 90 days ago")]
+    DeclinedRecently,
+    /// The customer has it.
+    #[error("the customer's designation has all of this already")]
+    NothingToAdd,
+    /// Somebody was faster.
+    #[error("the nomination was decided already")]
+    NominationDecided,
     /// More links than a customer has.
     #[error("a customer has at most {} links", links::LINKS_MAX)]
     TooManyLinks,

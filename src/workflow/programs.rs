@@ -6,12 +6,13 @@ use super::{Error, IfMatch, Refusal, Result};
 use crate::db::audit::{self, Actor, Entry};
 use crate::db::programs::{self, Hold, Pending, ProgramRecord};
 use crate::db::recalculations::{self, FAILED, RUNNING, RecalculationRow};
-use crate::db::{Tx, customers, designations, memberships, micros, orders};
+use crate::db::{Tx, customers, designations, memberships, micros, orders, qualifications};
 use crate::domain::Instant;
 use crate::domain::benefit::Treatment;
 use crate::domain::change::{self, EffectiveFrom, Holdings, Reach, Refused, Settings};
 use crate::domain::id::StoreId;
 use crate::domain::program::Program;
+use crate::domain::qualification::Qualification;
 use std::sync::Arc;
 
 /// How a change is to be made.
@@ -187,28 +188,43 @@ fn carry_out(
     Ok(Changed { record: Arc::new(record), recalculation })
 }
 
-/// Changes how a store treats its customers, which needs no recalculation.
+/// The parts of a program that facts are not judged by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policies {
+    /// How customers are treated.
+    pub treatment: Treatment,
+    /// Who should be a VIP.
+    pub qualification: Qualification,
+    /// The version that the program has with this change.
+    pub version: i64,
+}
+
+/// Changes how a store treats its customers, or who should be a VIP, which
+/// needs no recalculation.
 ///
 /// # Errors
 /// [`Refusal::StoreNotSetUp`], or what `change` answers.
-pub fn change_treatment(
+pub fn change_policies<E: From<Error>>(
     tx: &mut Tx<'_>,
     context: &Context,
     if_match: &IfMatch,
-    change: impl FnOnce(&mut Tx<'_>, &mut Treatment) -> Result<()>,
-) -> Result<Arc<ProgramRecord>> {
+    change: impl FnOnce(&mut Tx<'_>, &Program, &mut Policies) -> std::result::Result<(), E>,
+) -> std::result::Result<Arc<ProgramRecord>, E> {
     let old = super::memberships::program_of(tx, &context.store, Hold::Update)?;
-    if_match.check(Some(old.version))?;
-    let mut treatment = old.program.treatment.clone();
-    change(tx, &mut treatment)?;
-    if treatment == old.program.treatment {
+    if_match.check(Some(old.version)).map_err(Error::from)?;
+    let version = old.version.saturating_add(1);
+    let mut policies = Policies {
+        treatment: old.program.treatment.clone(),
+        qualification: old.program.qualification.clone(),
+        version,
+    };
+    change(tx, &old.program, &mut policies)?;
+    let Policies { treatment, qualification, .. } = policies;
+    let program = old.program.clone().treating(treatment).qualifying(qualification);
+    if program == old.program {
         return Ok(old);
     }
-    let record = ProgramRecord {
-        version: old.version.saturating_add(1),
-        program: old.program.clone().treating(treatment),
-        pending: old.pending.clone(),
-    };
+    let record = ProgramRecord { version, program, pending: old.pending.clone() };
     store_program(tx, context, Some(&old), &record, None)?;
     Ok(Arc::new(record))
 }
@@ -225,6 +241,13 @@ fn store_program(
     programs::record_revisions(tx, store, &record.program, *now, &actor.subject)?;
     if old.is_some_and(|old| old.program.grace_days != record.program.grace_days) {
         designations::reconsider_graces(tx, store, *now)?;
+    }
+    let is_judged_otherwise = |old: &ProgramRecord| {
+        old.program.qualification != record.program.qualification
+            || old.program.time_zone != record.program.time_zone
+    };
+    if old.is_some_and(is_judged_otherwise) {
+        qualifications::restart_pass(tx, store, *now)?;
     }
     let was = old.map(|old| programs::summary(&old.program)).transpose()?.unwrap_or_default();
     let (before, mut after, _) = changes(&was, &programs::summary(&record.program)?);

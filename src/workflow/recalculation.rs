@@ -13,7 +13,7 @@ use crate::db::customers::{self, CustomerRow};
 use crate::db::memberships::{self, MembershipRecord, MembershipRow};
 use crate::db::programs::{self, Hold, ProgramRecord};
 use crate::db::recalculations::{self, COMPLETED, FAILED, RUNNING, RecalculationRow};
-use crate::db::{Db, Tx, designations, events, instant, micros, orders};
+use crate::db::{Db, Tx, designations, events, instant, micros, orders, qualifications};
 use crate::domain::Instant;
 use crate::domain::fact::History;
 use crate::domain::id::{CustomerId, StoreId, TierCode};
@@ -257,7 +257,12 @@ fn store_batch(tx: &mut Tx<'_>, folded: Folded, lease: i64) -> Result<Option<Rec
                 pending: None,
                 ..(*program).clone()
             };
-            programs::upsert(tx, &store, &record, instant(next.finished_at.unwrap_or_default())?)?;
+            let now = instant(next.finished_at.unwrap_or_default())?;
+            programs::upsert(tx, &store, &record, now)?;
+            if record.program.qualification.enabled().next().is_some() {
+                // The figures that rules judge by may be others now.
+                qualifications::restart_pass(tx, &store, now)?;
+            }
         }
     }
     Ok(Some(next))

@@ -11,23 +11,23 @@ fn accolade(folder: &Path, args: &[&str]) -> Command {
     command
 }
 
-fn run(folder: &Path, args: &[&str]) -> Output {
+pub fn run(folder: &Path, args: &[&str]) -> Output {
     accolade(folder, args).output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// A serving instance, and the lines that it prints.
-struct Serving {
+pub struct Serving {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
-    base: String,
+    pub base: String,
 }
 
 impl Serving {
-    fn start(folder: &Path, args: &[&str]) -> Self {
+    pub fn start(folder: &Path, args: &[&str]) -> Self {
         let mut child =
             accolade(folder, args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -36,7 +36,7 @@ impl Serving {
         Self { child, lines, base }
     }
 
-    fn get(&self, token: &str, path: &str) -> Value {
+    pub fn get(&self, token: &str, path: &str) -> Value {
         let mut response = ureq::get(format!("{}{path}", self.base))
             .header("authorization", format!("Bearer {token}"))
             .call()
@@ -55,7 +55,7 @@ impl Drop for Serving {
 #[test]
 fn each_command_has_help_that_a_newcomer_can_work_from() {
     let folder = tempfile::tempdir().unwrap();
-    for command in ["serve", "token", "import", "migrate", "openapi", "healthcheck"] {
+    for command in ["serve", "token", "import", "rules", "migrate", "openapi", "healthcheck"] {
         let output = run(folder.path(), &[command, "--help"]);
         assert!(output.status.success(), "{command}");
         assert!(text(&output.stdout).lines().count() > 5, "{command}");

@@ -55,9 +55,23 @@ impl Operation {
             .collect()
     }
 
+    /// The parameters that a query has to have, with their examples: `?fit=above`.
+    pub fn required_query(&self) -> String {
+        let parameters = self.stated["parameters"].as_array().into_iter().flatten();
+        let required = parameters
+            .filter(|parameter| parameter["in"] == "query" && parameter["required"] == true);
+        let stated = required.map(|parameter| {
+            let example =
+                parameter["example"].as_str().expect("a required parameter has an example");
+            format!("{}={example}", parameter["name"].as_str().unwrap())
+        });
+        let query = stated.collect::<Vec<_>>().join("&");
+        if query.is_empty() { query } else { format!("?{query}") }
+    }
+
     /// The path with the examples of its parameters, but for those of one name.
     fn path_with(&self, name: &str, text: &str) -> String {
-        let mut path = self.pattern.to_owned();
+        let mut path = format!("{}{}", self.pattern, self.required_query());
         for (known, example) in self.path_parameters() {
             let text = if known == name { text } else { example };
             path = path.replace(&format!("{{{known}}}"), text);
@@ -219,7 +233,9 @@ on_both! {
 
     fn an_unknown_query_parameter_is_refused(app) {
         for operation in operations() {
-            let path = format!("{}?bogus=1", operation.path());
+            let path = operation.path();
+            let join = if path.contains('?') { '&' } else { '?' };
+            let path = format!("{path}{join}bogus=1");
             let answer = operation
                 .client(app)
                 .send(&operation.method, &path, operation.body())

@@ -2,12 +2,13 @@
 //! batches, come to what the fold over all of them in one go says.
 
 use crate::support::*;
+use accolade::domain::activity::Happening;
 use accolade::domain::fact::{CompletedOrder, History, OrderStatus};
 use accolade::domain::id::{ActivityId, CustomerId, OrderId, RefundId, StoreId};
 use accolade::domain::membership::{Achievements, Fold, Membership};
 use accolade::domain::money::{Amount, Currency};
 use accolade::domain::{Instant, fact};
-use accolade::workflow::facts::{Line, Order, Points, Refund, Stored, put_lines};
+use accolade::workflow::facts::{Activity, Line, Order, Refund, Stored, put_lines};
 use accolade::workflow::{Refusal, memberships};
 use chrono::{Duration, Utc};
 use rand_chacha::ChaCha8Rng;
@@ -68,10 +69,10 @@ fn generate(dice: &mut ChaCha8Rng) -> (History, Vec<Line>) {
     for i in 0..3 {
         let (occurred_at, points) = (at(below(900), 0), below(300).cast_signed() + 1);
         let id = ActivityId::parse(&format!("p{i}")).unwrap();
-        lines.push(Line::Points(Points {
+        lines.push(Line::Activity(Activity {
             id: id.clone(),
             customer: customer.clone(),
-            points,
+            happening: Happening::Points { points },
             occurred_at,
             updated_at: None,
         }));

@@ -15,7 +15,7 @@ const ERASED: [&str; 2] = ["cust-ada", "cust-bert"];
 const BYSTANDER: &str = "Carla Bystanderly";
 
 /// Personal texts that are there until the erasure.
-const STORED: [&str; 21] = [
+const STORED: [&str; 24] = [
     "Zéphyrine Quastelwörth",
     "Quastelmail@Zephyr-Erasure.example",
     "Vornskelp-Club",
@@ -37,15 +37,28 @@ const STORED: [&str; 21] = [
     "Bertremoval quixenby",
     "Bertlink jostermane",
     "Bertflag yorrickson",
+    "Agentname wiggletharp",
+    "Contactnote brumblefosk",
+    "Bertcontact quenlifar",
 ];
 /// Personal texts that others took the place of before the erasure.
-const REPLACED: [&str; 5] = [
+const REPLACED: [&str; 7] = [
     "Zéphyrine Maidenhaug",
     "Maidenmail@Zephyr-Erasure.example",
     "Formertag-Trulli",
     "Olddes quorbley",
     "Oldlink spindlewray",
+    "Oldagent trindlewock",
+    "Oldcontact vexnimble",
 ];
+
+/// A contact of a customer, by an agent, after which somebody has to call again.
+fn contact(customer: &str, agent: &str, note: &str) -> Value {
+    json!({
+        "customer_id": customer, "kind": "contact", "occurred_at": NOON, "channel": "phone",
+        "agent": agent, "note": note, "follow_up_on": "2024-06-08",
+    })
+}
 
 fn put(client: &Client<'_>, path: &str, body: Value) -> u16 {
     let answer = client.put(path, &body);
@@ -88,6 +101,16 @@ fn set_up_people(app: &App) {
     put(&storefront, "/v1/customers/cust-carla", json!({"name": BYSTANDER}));
     app.order("o1", "cust-ada", NOON, "60.00").expect(201);
     app.points("a1", "cust-ada", NOON, 5).expect(201);
+    // She was spoken to, which was written down anew, and so was he; she has complained.
+    let first = contact("cust-ada", "Oldagent trindlewock", "Oldcontact vexnimble");
+    put(&support, "/v1/activities/k1", first);
+    let second = contact("cust-ada", "Agentname wiggletharp", "Contactnote brumblefosk");
+    assert_eq!(put(&support, "/v1/activities/k1", second), 200);
+    put(&support, "/v1/activities/k2", contact("cust-bert", "sam", "Bertcontact quenlifar"));
+    let complaint = json!({
+        "customer_id": "cust-ada", "kind": "complaint", "occurred_at": NOON, "channel": "phone",
+    });
+    put(&support, "/v1/activities/p1", complaint);
 
     // Two designations: the first was removed, and the second began with the status.
     let designation = format!("{ada}/designation");
@@ -249,7 +272,7 @@ on_both! {
             for rest in [
                 "", "/designation", "/status", "/status/history", "/timeline?limit=200", "/links",
                 "/badge", "/badge.svg", "/benefits", "/card", "/orders", "/activities", "/membership",
-                "/membership/explanation",
+                "/membership/explanation", "/qualification",
             ] {
                 let answer = manager.get(&format!("/v1/customers/{id}{rest}"));
                 assert!(answer.status < 500, "{id}{rest}: {}", answer.text);
@@ -260,7 +283,8 @@ on_both! {
             "/v1/audit?limit=200", "/v1/events?after=0&limit=1000", "/v1/customers", "/v1/designations",
             "/v1/orders", "/v1/orders/p1", "/v1/customers/cust-carla",
             "/v1/customers/cust-carla/links", "/v1/customers/cust-carla/timeline",
-            "/v1/customers/cust-carla/badge",
+            "/v1/customers/cust-carla/badge", "/v1/activities/k1", "/v1/activities/k2",
+            "/v1/follow-ups?due_by=2100-01-01", "/v1/complaints",
         ] {
             assert_clean(&manager.get(path).expect(200));
         }
@@ -279,6 +303,7 @@ on_both! {
             "/v1/customers?status=caution", "/v1/customers?tag=second", "/v1/customers?sort=-status",
             "/v1/designations", "/v1/designations?state=active", "/v1/designations?state=cancelled",
             "/v1/designations?q=cust", "/v1/designations?sort=name",
+            "/v1/follow-ups?due_by=2100-01-01", "/v1/complaints",
         ] {
             for accept in ["application/json", "text/csv"] {
                 let answer = app.manager().with("accept", accept).get(path).expect(200);
@@ -399,6 +424,11 @@ on_both! {
             let link = json!({"relation": "household", "note": "back"});
             gone(support.put(&format!("{path}/links/cust-carla"), &link));
             gone(support.put(&format!("/v1/customers/cust-carla/links/{id}"), &link));
+            // Neither a new contact nor a correction of one.
+            for activity in ["new", if id == "cust-ada" { "k1" } else { "k2" }] {
+                let path = format!("/v1/activities/{activity}");
+                gone(support.put(&path, &contact(id, "sam", "back")));
+            }
         }
         let audit = manager.get("/v1/audit?limit=200").expect(200).text;
         assert!(!audit.contains("back"), "{audit}");

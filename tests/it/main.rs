@@ -15,6 +15,7 @@ mod support;
 
 mod architecture;
 mod command_line;
+mod command_line_rules;
 mod contract;
 mod convergence;
 mod erasure;
@@ -22,8 +23,10 @@ mod event_feed;
 mod one_look_up;
 mod paging_under_change;
 mod real_year;
+mod real_year_rules;
 mod role_matrix;
 mod routes;
+mod rules_convergence;
 mod scenarios;
 mod seeds;
 mod storage;

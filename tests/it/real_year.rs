@@ -7,25 +7,25 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-fn data() -> Option<(PathBuf, PathBuf)> {
+pub fn data() -> Option<(PathBuf, PathBuf)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     let orders = folder.join("online-retail-2010-orders.csv");
     let refunds = folder.join("online-retail-2010-refunds.csv");
     (orders.exists() && refunds.exists()).then_some((orders, refunds))
 }
 
-fn pence(text: &str) -> i64 {
+pub fn pence(text: &str) -> i64 {
     let (pounds, pence) = text.split_once('.').unwrap();
     format!("{pounds}{pence:0<2}").parse().unwrap()
 }
 
-fn lines(path: &Path) -> Vec<Vec<String>> {
+pub fn lines(path: &Path) -> Vec<Vec<String>> {
     let text = std::fs::read_to_string(path).unwrap();
     text.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect()
 }
 
 /// What each customer spent, by a plain sum over the files.
-fn sums(orders: &Path, refunds: &Path) -> BTreeMap<String, i64> {
+pub fn sums(orders: &Path, refunds: &Path) -> BTreeMap<String, i64> {
     let mut customer_of = BTreeMap::new();
     let mut sums = BTreeMap::new();
     for row in lines(orders) {
@@ -38,7 +38,7 @@ fn sums(orders: &Path, refunds: &Path) -> BTreeMap<String, i64> {
     sums
 }
 
-fn import_into(app: &App, files: &Files) -> Summary {
+pub fn import_into(app: &App, files: &Files) -> Summary {
     let store = StoreId::parse(STORE).unwrap();
     actix_web::rt::System::new().block_on(import(&app.db, &store, files, |_, _| {})).unwrap()
 }

@@ -15,6 +15,7 @@ const SHOP: &[Role] = &[Storefront];
 const SUPPORT_UP: &[Role] = &[Support, Manager, Administrator, PlatformAdmin];
 const MANAGER_UP: &[Role] = &[Manager, Administrator, PlatformAdmin];
 const ADMINISTRATOR_UP: &[Role] = &[Administrator, PlatformAdmin];
+const PLATFORM_ADMIN: &[Role] = &[PlatformAdmin];
 const ERASERS: &[Role] = &[Storefront, Administrator, PlatformAdmin];
 
 /// Every operation, and the roles that may.
@@ -49,6 +50,12 @@ const MAY: &[(&str, &[Role])] = &[
     ("list_customer_refunds", SUPPORT_UP),
     ("list_customer_activities", SUPPORT_UP),
     ("list_timeline", SUPPORT_UP),
+    ("list_complaints", SUPPORT_UP),
+    ("list_follow_ups", SUPPORT_UP),
+    ("get_qualification", SUPPORT_UP),
+    ("list_nominations", SUPPORT_UP),
+    ("get_nomination", SUPPORT_UP),
+    ("nominate_customer", SUPPORT_UP),
     ("get_status", SUPPORT_UP),
     ("put_status", SUPPORT_UP),
     ("list_status_changes", SUPPORT_UP),
@@ -65,9 +72,21 @@ const MAY: &[(&str, &[Role])] = &[
     ("patch_designation", MANAGER_UP),
     ("remove_designation", MANAGER_UP),
     ("list_designations", MANAGER_UP),
+    ("approve_nomination", MANAGER_UP),
+    ("decline_nomination", MANAGER_UP),
     ("list_audit", MANAGER_UP),
     ("list_events", MANAGER_UP),
     ("recalculate_membership", MANAGER_UP),
+    ("report_vip_share", MANAGER_UP),
+    ("report_tiers", MANAGER_UP),
+    ("report_retention", MANAGER_UP),
+    ("report_at_risk", MANAGER_UP),
+    ("report_anniversaries", MANAGER_UP),
+    ("report_high_value", MANAGER_UP),
+    ("report_tier_fit", MANAGER_UP),
+    ("report_satisfaction", MANAGER_UP),
+    ("report_referrals", MANAGER_UP),
+    ("report_spend_concentration", MANAGER_UP),
     // Administrators set the program.
     ("patch_program", ADMINISTRATOR_UP),
     ("pause_program", ADMINISTRATOR_UP),
@@ -78,11 +97,25 @@ const MAY: &[(&str, &[Role])] = &[
     ("delete_tier", ADMINISTRATOR_UP),
     ("put_benefit", ADMINISTRATOR_UP),
     ("delete_benefit", ADMINISTRATOR_UP),
+    // The platform's administrators say who is a VIP.
+    ("list_rules", PLATFORM_ADMIN),
+    ("get_rule", PLATFORM_ADMIN),
+    ("put_rule", PLATFORM_ADMIN),
+    ("delete_rule", PLATFORM_ADMIN),
+    ("dry_run_rule", PLATFORM_ADMIN),
 ];
 
 /// Those that make what they name: the identifier is the caller's choice.
-const MAKING: [&str; 6] =
-    ["put_customer", "put_order", "put_refund", "put_activity", "put_tier", "put_benefit"];
+const MAKING: [&str; 8] = [
+    "put_customer",
+    "put_order",
+    "put_refund",
+    "put_activity",
+    "put_tier",
+    "put_benefit",
+    "put_rule",
+    "dry_run_rule",
+];
 
 /// The fields of a body that name something of the store.
 const REFERENCES: [&str; 9] = [
@@ -154,6 +187,7 @@ fn rename(value: &mut Value, prefix: &str, is_reference: bool) {
         }
         Value::Object(fields) => {
             fields.remove("designates");
+            fields.remove("requires_approval");
             for (name, field) in fields {
                 rename(field, prefix, REFERENCES.contains(&name.as_str()));
             }
@@ -177,9 +211,8 @@ fn body(operation: &Operation, prefix: &str) -> Option<(&'static str, String)> {
 }
 
 fn path(operation: &Operation, ids: &Ids) -> String {
-    ids.iter().fold(operation.pattern.to_owned(), |path, (name, id)| {
-        path.replace(&format!("{{{name}}}"), id)
-    })
+    let path = format!("{}{}", operation.pattern, operation.required_query());
+    ids.iter().fold(path, |path, (name, id)| path.replace(&format!("{{{name}}}"), id))
 }
 
 fn is_read(operation: &Operation) -> bool {
@@ -225,9 +258,15 @@ fn fill(app: &App, store: &str) -> Ids {
     let mut of_other = ids.clone();
     of_other.insert("customer_id", ids["other_id"].clone());
     make("put_customer", &of_other);
-    for name in ["put_order", "put_refund", "put_activity", "put_designation", "put_link"] {
+    let others =
+        ["put_order", "put_refund", "put_activity", "put_designation", "put_link", "put_rule"];
+    for name in others {
         make(name, &ids);
     }
+    let nominate = operation("nominate_customer");
+    let nominated = send(app, store, PlatformAdmin, &nominate, &ids, "").expect(201);
+    let mut ids = ids;
+    ids.insert("nomination_id", nominated.body["nomination_id"].as_str().unwrap().to_owned());
     ids
 }
 
@@ -273,13 +312,15 @@ fn benefits_of_examples() -> BTreeSet<String> {
     found
 }
 
-/// An answer without the instant at which it was given.
+/// An answer without the instant at which it was given, and without what the
+/// background is doing.
 fn timeless(answer: &Answer) -> String {
     fn strip(value: &mut Value) {
         match value {
             Value::Array(items) => items.iter_mut().for_each(strip),
             Value::Object(fields) => {
                 fields.remove("as_of");
+                fields.remove("evaluating");
                 fields.values_mut().for_each(strip);
             }
             _ => {}

@@ -46,6 +46,25 @@ impl Figures {
         }
     }
 
+    /// What a completed order is worth while `net` is left of its total. An
+    /// order of zero counts as one; an order refunded in full does not.
+    ///
+    /// # Errors
+    /// [`Overflow`] where the points do not fit.
+    pub fn of_order(
+        program: &Program,
+        completed_at: Instant,
+        net: i64,
+        is_free: bool,
+    ) -> Result<Self, Overflow> {
+        let rate = program.rules_at(completed_at).points_per_unit;
+        Ok(Self {
+            amount_spent: net,
+            orders_placed: i64::from(net > 0 || is_free),
+            points_earned: points_for(net, program.currency, rate)?,
+        })
+    }
+
     fn plus(self, other: Self) -> Result<Self, Overflow> {
         self.combine(other, i64::checked_add)
     }
@@ -248,12 +267,16 @@ impl<'a> Fold<'a> {
             Deed::Order { placed_at, total, refunded } => {
                 let net = total.checked_sub(refunded).ok_or(Overflow)?.max(0);
                 self.state.last_order_at = Some(at);
-                (self.worth(at, net, total == 0)?, self.why_order_does_not_count(placed_at, at))
+                (
+                    Figures::of_order(self.program, at, net, total == 0)?,
+                    self.why_order_does_not_count(placed_at, at),
+                )
             }
             Deed::Refund { placed_at, completed_at, net_before, amount } => {
                 let net = net_before.checked_sub(amount).ok_or(Overflow)?.max(0);
-                let before = self.worth(completed_at, net_before, false)?;
-                let change = self.worth(completed_at, net, false)?.minus(before)?;
+                let before = Figures::of_order(self.program, completed_at, net_before, false)?;
+                let change =
+                    Figures::of_order(self.program, completed_at, net, false)?.minus(before)?;
                 (change, self.why_refund_does_not_count(placed_at, completed_at))
             }
             Deed::Points { points } => {
@@ -443,17 +466,6 @@ impl<'a> Fold<'a> {
             }
         };
         next_boundary(rules.progress_reset, zone, anchor, after)
-    }
-
-    /// What an order is worth while `net` is left of its total. An order of
-    /// zero counts as one; an order refunded in full does not.
-    fn worth(&self, completed_at: Instant, net: i64, is_free: bool) -> Result<Figures, Overflow> {
-        let rate = self.program.rules_at(completed_at).points_per_unit;
-        Ok(Figures {
-            amount_spent: net,
-            orders_placed: i64::from(net > 0 || is_free),
-            points_earned: points_for(net, self.program.currency, rate)?,
-        })
     }
 
     fn why_order_does_not_count(&self, placed_at: Instant, at: Instant) -> Option<Uncounted> {

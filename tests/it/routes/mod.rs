@@ -1,22 +1,32 @@
 //! The tests of the API, by resource.
 
 mod activities;
+mod approval;
 mod audit;
 mod badges;
 mod benefits;
+mod cancellations;
 mod cards;
+mod complaints;
 mod csv;
 mod customer_benefits;
 mod customers;
 mod designations;
+mod dry_run;
 mod events;
 mod facts;
+mod follow_ups;
 mod found;
 mod links;
 mod memberships;
+mod nominations;
 mod orders;
 mod program;
+mod qualification;
+mod referrals;
 mod refunds;
+mod reports;
+mod rules;
 mod smoke;
 mod statuses;
 mod tiers;

@@ -1,6 +1,7 @@
 //! The examples of the product texts that Accolade comes from, with their figures.
 
 mod customer_status_badges;
+mod five_vip_profiles;
 mod permanent_tier_program;
 mod program_settings;
 mod vip_status_page;

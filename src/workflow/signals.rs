@@ -1,0 +1,137 @@
+//! What is known of customers when rules judge, read for a range of them at
+//! once and no further back than the rules ask for.
+
+use super::Result;
+use crate::db::activities::{self, ActivityRow};
+use crate::db::customers::{self, CustomerRow};
+use crate::db::memberships::{self, NEVER};
+use crate::db::{Tx, instant, orders};
+use crate::domain::Overflow;
+use crate::domain::activity::Kind;
+use crate::domain::id::StoreId;
+use crate::domain::membership::Figures;
+use crate::domain::program::Program;
+use crate::domain::qualification::signal::{Complaint, Signals, Wanted};
+use std::collections::BTreeMap;
+
+/// A customer with all that rules know of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signalled {
+    /// The customer.
+    pub customer: CustomerRow,
+    /// The tier that the customer is listed by.
+    pub tier: Option<String>,
+    /// What is known; or a sum does not fit.
+    pub signals: std::result::Result<Signals, Overflow>,
+}
+
+/// The customers of a range, both ends included, that are not erased.
+///
+/// # Errors
+/// [`super::Error`] from the database.
+pub fn in_range(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    program: &Program,
+    wanted: &Wanted,
+    (first, last): (&str, &str),
+) -> Result<BTreeMap<String, Signalled>> {
+    let range = (first, last);
+    let mut found = BTreeMap::new();
+    let customers = customers::in_range(tx, store, first, last)?;
+    for row in memberships::in_range(tx, store, range)? {
+        let customer = customers.get(&row.customer_id).filter(|c| c.erased_at.is_none());
+        let Some(customer) = customer else { continue };
+        let signals = Signals {
+            joined_at: instant(row.joined_at)?,
+            lifetime: Figures {
+                amount_spent: row.lifetime_amount,
+                orders_placed: row.lifetime_orders,
+                points_earned: row.lifetime_points,
+            },
+            last_order_at: (row.last_order_at != NEVER)
+                .then(|| instant(row.last_order_at))
+                .transpose()?,
+            cancellations: customer.cancellations,
+            tags: customer.tags()?,
+            counted: Vec::new(),
+            surveys: Vec::new(),
+            complaints: Vec::new(),
+            referrals: 0,
+            referral_spend: 0,
+        };
+        let known = Signalled { customer: customer.clone(), tier: row.tier, signals: Ok(signals) };
+        found.insert(row.customer_id, known);
+    }
+    let mut add =
+        |customer: &str, add: &mut dyn FnMut(&mut Signals) -> std::result::Result<(), Overflow>| {
+            if let Some(known) = found.get_mut(customer)
+                && let Ok(signals) = &mut known.signals
+                && let Err(overflow) = add(signals)
+            {
+                known.signals = Err(overflow);
+            }
+        };
+    if let Some(after) = wanted.counted_after {
+        for order in orders::completed_in_range(tx, store, range, after)? {
+            let at = instant(order.completed_at)?;
+            let net = order.total.saturating_sub(order.refunded);
+            let worth = Figures::of_order(program, at, net, order.total == 0);
+            add(&order.customer_id, &mut |signals| {
+                signals.counted.push((at, worth?));
+                Ok(())
+            });
+        }
+        for row in activities::in_range(tx, store, range, Kind::Points, after)? {
+            let at = row.at()?;
+            let points_earned = row.points.unwrap_or(0);
+            let worth = Figures { points_earned, ..Figures::default() };
+            add(&row.customer_id, &mut |signals| {
+                signals.counted.push((at, worth));
+                Ok(())
+            });
+        }
+    }
+    if let Some(after) = wanted.surveys_after {
+        for row in activities::in_range(tx, store, range, Kind::Survey, after)? {
+            let (at, score) = (row.at()?, u8::try_from(row.score.unwrap_or(0)).unwrap_or(u8::MAX));
+            add(&row.customer_id, &mut |signals| {
+                signals.surveys.push((at, score));
+                Ok(())
+            });
+        }
+    }
+    if let Some(after) = wanted.complaints_after {
+        for row in activities::in_range(tx, store, range, Kind::Complaint, after)? {
+            let complaint = complaint(&row)?;
+            add(&row.customer_id, &mut |signals| {
+                signals.complaints.push(complaint);
+                Ok(())
+            });
+        }
+    }
+    if wanted.referrals {
+        for referrer in activities::referrers_in_range(tx, store, range)? {
+            add(&referrer, &mut |signals| {
+                signals.referrals = signals.referrals.saturating_add(1);
+                Ok(())
+            });
+        }
+    }
+    if wanted.referral_spend {
+        let orders = activities::referred_orders_in_range(tx, store, range)?;
+        for (referrer, total, refunded) in orders {
+            let net = total.saturating_sub(refunded);
+            add(&referrer, &mut |signals| {
+                signals.referral_spend = signals.referral_spend.checked_add(net).ok_or(Overflow)?;
+                Ok(())
+            });
+        }
+    }
+    Ok(found)
+}
+
+fn complaint(row: &ActivityRow) -> Result<Complaint> {
+    let is_public = row.is_public.unwrap_or(false);
+    Ok(Complaint { at: row.at()?, is_public, resolved_at: row.resolved_at()? })
+}
