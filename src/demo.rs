@@ -13,7 +13,7 @@ use crate::domain::customer::SubscriptionState;
 use crate::domain::designation::Priority;
 use crate::domain::fact::OrderStatus;
 use crate::domain::id::{
-    ActivityId, BenefitCode, CustomerId, OrderId, RefundId, StoreId, TierCode,
+    ActivityId, BenefitCode, CustomerId, InvalidId, OrderId, RefundId, StoreId, TierCode,
 };
 use crate::domain::money::{Amount, Currency};
 use crate::domain::period::{Anchor, ProgressReset};
@@ -292,6 +292,58 @@ fn lines(currency: Currency, now: Instant) -> Result<Vec<Line>, ApiError> {
                 occurred_at: after(joined_at, Duration::days(1)),
                 updated_at: None,
             }));
+        }
+    }
+    lines.extend(signals(&mut dice, now).map_err(invalid)?);
+    Ok(lines)
+}
+
+/// What some customers said, and whom they brought in.
+fn signals(dice: &mut Dice, now: Instant) -> Result<Vec<Line>, InvalidId> {
+    let mut lines = Vec::new();
+    for number in 1..=CUSTOMERS {
+        let customer = CustomerId::parse(&format!("c{number}"))?;
+        let mut add = |prefix: &str, days_ago: i64, happening: Happening| {
+            lines.push(Line::Activity(Activity {
+                id: ActivityId::parse(&format!("{prefix}{number}"))?,
+                customer: customer.clone(),
+                happening,
+                occurred_at: before(now, Duration::days(days_ago)),
+                updated_at: None,
+            }));
+            Ok(())
+        };
+        if dice.below(3) == 0 {
+            // Most are content.
+            let off = u8::try_from(dice.below(7)).unwrap_or(0).saturating_sub(2);
+            let score = 5_u8.saturating_sub(off);
+            add("survey-", dice.signed_below(200), Happening::Survey { score })?;
+        }
+        if dice.below(15) == 0 {
+            let days_ago = dice.signed_below(60).saturating_add(6);
+            let (channel, is_public) =
+                if dice.below(3) == 0 { ("social", true) } else { ("email", false) };
+            let took = Duration::days(dice.signed_below(5).saturating_add(1));
+            let is_open = dice.below(3) == 0;
+            let resolved_at = after(before(now, Duration::days(days_ago)), took);
+            let resolved_at = (!is_open).then_some(resolved_at);
+            let channel = channel.to_owned();
+            add("complaint-", days_ago, Happening::Complaint { channel, is_public, resolved_at })?;
+        }
+        if dice.below(20) == 0 && number < CUSTOMERS {
+            let referred = CustomerId::parse(&format!("c{}", number.saturating_add(1)))?;
+            add("referral-", 300, Happening::Referral { referred })?;
+        }
+        if dice.below(25) == 0 {
+            let days_ago = dice.signed_below(20).saturating_add(2);
+            let follow_up_on = before(now, Duration::days(days_ago.saturating_sub(7))).date_naive();
+            let contact = Happening::Contact {
+                channel: "phone".to_owned(),
+                agent: Some("sam".to_owned()),
+                note: Some("Asked for a smaller box.".to_owned()),
+                follow_up_on: Some(follow_up_on),
+            };
+            add("contact-", days_ago, contact)?;
         }
     }
     Ok(lines)

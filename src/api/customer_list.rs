@@ -1,14 +1,14 @@
 //! The list of customers.
 
 use super::auth::{Allowed, ReadLists};
-use super::csv::Cell;
+use super::csv::{Cell, wants_csv};
 use super::customers::{CustomerOut, SubscriptionStateWire};
 use super::designations::StageWire;
 use super::extract::Query;
-use super::listing::{self, List};
+use super::listing::{Line, Placed, file, page};
 use super::problem::{ApiResult, Code, TOKEN, problems};
 use super::statuses::StatusWire;
-use super::wire::{self, At, LIMIT_DEFAULT};
+use super::wire::{self, At};
 use crate::db::customers::{self, Filter, Listed, Sort};
 use crate::db::memberships::NEVER;
 use crate::db::page::Seek;
@@ -199,7 +199,7 @@ impl CustomersQuery {
 }
 
 impl ListedCustomerOut {
-    fn new(row: &Listed, currency: Currency) -> ApiResult<Self> {
+    fn new(row: &Listed, currency: Currency) -> workflow::Result<Self> {
         let last_order_at =
             if row.last_order_at == NEVER { None } else { Some(At(instant(row.last_order_at)?)) };
         Ok(Self {
@@ -212,10 +212,7 @@ impl ListedCustomerOut {
     }
 }
 
-impl List for CustomersQuery {
-    type Row = Listed;
-    type Out = ListedCustomerOut;
-    const FILE: &'static str = "customers.csv";
+impl Line for ListedCustomerOut {
     const COLUMNS: &'static [&'static str] = &[
         "customer_id",
         "name",
@@ -236,43 +233,18 @@ impl List for CustomersQuery {
         "created_at",
     ];
 
-    fn page(&self) -> (i64, Option<Seek>) {
-        let after = self.cursor.as_deref().and_then(wire::parse_cursor);
-        (self.limit.unwrap_or(LIMIT_DEFAULT), after)
-    }
-
-    fn read(
-        &self,
-        tx: &mut Tx<'_>,
-        store: &StoreId,
-        record: &ProgramRecord,
-        after: Option<&Seek>,
-        limit: i64,
-    ) -> workflow::Result<Vec<Listed>> {
-        let (filter, (sort, is_descending)) = (self.filter(record)?, self.order());
-        Ok(customers::list(tx, store, &filter, sort, is_descending, after, limit)?)
-    }
-
-    fn seek(&self, row: &Listed) -> Seek {
-        row.seek(self.order().0)
-    }
-
-    fn out(&self, row: &Listed, record: &ProgramRecord) -> ApiResult<ListedCustomerOut> {
-        ListedCustomerOut::new(row, record.program.currency)
-    }
-
-    fn cells(out: &ListedCustomerOut) -> Vec<Cell> {
-        let customer = &out.customer;
+    fn cells(&self) -> Vec<Cell> {
+        let customer = &self.customer;
         let subscription = customer.subscription.as_ref();
         vec![
             Cell::text(&customer.customer_id),
             Cell::maybe(customer.name.as_deref()),
             Cell::maybe(customer.email.as_deref()),
             Cell::text(&customer.status),
-            Cell::maybe(out.tier.as_deref()),
-            Cell::plain(&out.lifetime_spend),
-            Cell::at(out.last_order_at),
-            Cell::at(Some(out.member_since)),
+            Cell::maybe(self.tier.as_deref()),
+            Cell::plain(&self.lifetime_spend),
+            Cell::at(self.last_order_at),
+            Cell::at(Some(self.member_since)),
             Cell::at(customer.joined_at),
             Cell::maybe(customer.birthday.map(|date| date.to_string()).as_deref()),
             Cell::maybe(customer.preferred_channel.as_deref()),
@@ -284,6 +256,23 @@ impl List for CustomersQuery {
             Cell::at(Some(customer.created_at)),
         ]
     }
+}
+
+fn read(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    record: &ProgramRecord,
+    query: &CustomersQuery,
+    after: Option<&Seek>,
+    limit: i64,
+) -> workflow::Result<Vec<Placed<ListedCustomerOut>>> {
+    let (filter, (sort, is_descending)) = (query.filter(record)?, query.order());
+    let rows = customers::list(tx, store, &filter, sort, is_descending, after, limit)?;
+    let placed = |row: &Listed| {
+        let line = ListedCustomerOut::new(row, record.program.currency)?;
+        Ok(Placed { line, seek: row.seek(sort) })
+    };
+    rows.iter().map(placed).collect()
 }
 
 /// The store's customers.
@@ -312,12 +301,12 @@ pub async fn list_customers(
 ) -> ApiResult<HttpResponse> {
     let store = allowed.caller.store;
     let is_behind = catch_up(&db, &store, Shows::Everything).await;
-    listing::answer(query.0, store, &request, &db, |page| {
-        HttpResponse::Ok().json(CustomersOut {
-            customers: page.rows,
-            recalculating: is_behind || page.record.pending.is_some(),
-            next_cursor: page.next_cursor,
-        })
-    })
-    .await
+    let query = query.0;
+    if wants_csv(&request) {
+        return file("customers.csv", &db, store, query, read, 0).await;
+    }
+    let at = (query.limit, query.cursor.clone());
+    let (record, customers, next_cursor) = page(&db, store, query, read, at).await?;
+    let recalculating = is_behind || record.pending.is_some();
+    Ok(HttpResponse::Ok().json(CustomersOut { customers, recalculating, next_cursor }))
 }

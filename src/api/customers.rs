@@ -217,8 +217,8 @@ impl CustomerOut {
     /// A stored customer, with amounts in the program's currency.
     ///
     /// # Errors
-    /// `internal` where the row makes no sense.
-    pub fn new(row: &CustomerRow, currency: Currency) -> ApiResult<Self> {
+    /// [`workflow::Error`] where the row makes no sense.
+    pub fn new(row: &CustomerRow, currency: Currency) -> workflow::Result<Self> {
         let subscription = match (&row.subscription_state, row.subscription_amount) {
             (Some(state), Some(amount)) => Some(SubscriptionOut {
                 monthly_amount: Amount(amount, currency).to_string(),
@@ -237,7 +237,7 @@ impl CustomerOut {
                 .as_deref()
                 .map(str::parse)
                 .transpose()
-                .map_err(|_| ApiError::new(Code::Internal))?,
+                .map_err(|_| crate::db::Error::Corrupt("a birthday".to_owned()))?,
             preferred_channel: row.preferred_channel.clone(),
             tags: row.tags()?,
             subscription,

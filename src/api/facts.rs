@@ -27,8 +27,6 @@ use utoipa::ToSchema;
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The most lines in a batch.
 const LINES_MAX: usize = 10_000;
-/// How many customers of a batch are worked on at once.
-const CUSTOMERS_AT_ONCE: usize = 256;
 
 /// What became of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -221,7 +219,7 @@ pub async fn record(
                 numbers.into_iter().zip(outcomes)
             }
         })
-        .buffer_unordered(CUSTOMERS_AT_ONCE);
+        .buffer_unordered(db.writes_at_once());
     while let Some(outcomes) = stored.next().await {
         results.extend(outcomes);
     }

@@ -1,110 +1,104 @@
-//! Lists that are answered a page at a time, or whole as CSV.
+//! Lists that are answered a page at a time, or whole as a file.
 
-use super::csv::{Cell, csv, wants_csv};
+use super::csv::{Cell, csv};
 use super::problem::ApiResult;
+use super::read_of_store;
 use super::wire;
 use crate::db::page::Seek;
-use crate::db::programs::{Hold, ProgramRecord};
+use crate::db::programs::ProgramRecord;
 use crate::db::{Db, Tx};
 use crate::domain::id::StoreId;
 use crate::workflow;
-use crate::workflow::memberships::program_of;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpResponse;
+use std::future::ready;
 use std::sync::Arc;
 
-/// A list, narrowed down and sorted as a request asks.
-pub trait List: Clone + Send + Sync + 'static {
-    /// A line as it is stored.
-    type Row: Send + 'static;
-    /// A line as it is answered.
-    type Out;
-    /// What the CSV is called.
-    const FILE: &'static str;
-    /// The columns of the CSV.
+/// A row, as JSON and as a line of a file.
+pub trait Line {
+    /// The columns of the file: the fields.
     const COLUMNS: &'static [&'static str];
 
-    /// How many lines to answer, and after which place, where that is no CSV.
-    fn page(&self) -> (i64, Option<Seek>);
-
-    /// Reads lines after a place.
-    ///
-    /// # Errors
-    /// [`workflow::Error`] from the database, or for what depends on the store.
-    fn read(
-        &self,
-        tx: &mut Tx<'_>,
-        store: &StoreId,
-        record: &ProgramRecord,
-        after: Option<&Seek>,
-        limit: i64,
-    ) -> workflow::Result<Vec<Self::Row>>;
-
-    /// The place of a line.
-    fn seek(&self, row: &Self::Row) -> Seek;
-
-    /// A line as it is answered.
-    ///
-    /// # Errors
-    /// `internal` where the row makes no sense.
-    fn out(&self, row: &Self::Row, record: &ProgramRecord) -> ApiResult<Self::Out>;
-
-    /// A line of the CSV.
-    fn cells(out: &Self::Out) -> Vec<Cell>;
+    /// What stands in them.
+    fn cells(&self) -> Vec<Cell>;
 }
 
-/// A page of a list.
-pub struct Page<T> {
-    /// The lines.
-    pub rows: Vec<T>,
-    /// Where the next page begins; `None` on the last one.
-    pub next_cursor: Option<String>,
-    /// The program that they were read under.
-    pub record: Arc<ProgramRecord>,
-}
-
-/// Answers a list: whole as CSV where the request prefers that, else a page,
-/// as JSON that `to_json` makes of it.
+/// A table that is not paged, as a file.
 ///
 /// # Errors
-/// What the list answers.
-pub async fn answer<L: List>(
-    list: L,
-    store: StoreId,
-    request: &HttpRequest,
-    db: &Db,
-    to_json: impl FnOnce(Page<L::Out>) -> HttpResponse,
-) -> ApiResult<HttpResponse> {
-    if wants_csv(request) {
-        let page = move |db: Db, after: Option<Seek>, limit: i64| {
-            let (store, list) = (store.clone(), list.clone());
-            async move {
-                let (record, rows) = read(&db, store, &list, after, limit).await?;
-                let place = rows.last().map(|row| list.seek(row));
-                let lines = rows.iter().map(|row| Ok(L::cells(&list.out(row, &record)?)));
-                Ok((lines.collect::<ApiResult<_>>()?, place))
-            }
-        };
-        return csv(L::FILE, L::COLUMNS, db.clone(), page).await;
-    }
-    let (limit, after) = list.page();
-    let (record, rows) = read(db, store, &list, after, limit.saturating_add(1)).await?;
-    let (rows, next_cursor) = wire::page(rows, limit, |row| list.seek(row));
-    let rows = rows.iter().map(|row| list.out(row, &record)).collect::<ApiResult<_>>()?;
-    Ok(to_json(Page { rows, next_cursor, record }))
+/// What writing it answers.
+pub async fn table<L: Line>(name: &str, lines: &[L], db: &Db) -> ApiResult<HttpResponse> {
+    let rows: Vec<Vec<Cell>> = lines.iter().map(L::cells).collect();
+    let page = move |_: Db, _: Option<Seek>, _: i64| ready(Ok((rows.clone(), None)));
+    csv(name, L::COLUMNS, db.clone(), page).await
 }
 
-async fn read<L: List>(
+/// A row of a list, and its place in it.
+pub struct Placed<L> {
+    /// The row.
+    pub line: L,
+    /// Its place.
+    pub seek: Seek,
+}
+
+/// How a page of a list is read: what was asked for, where it begins, and how
+/// many rows.
+pub type Read<Q, L> = fn(
+    &mut Tx<'_>,
+    &StoreId,
+    &ProgramRecord,
+    &Q,
+    Option<&Seek>,
+    i64,
+) -> workflow::Result<Vec<Placed<L>>>;
+
+/// A page of a list: the program, the rows, and the cursor of the next page.
+///
+/// # Errors
+/// What reading it answers.
+pub async fn page<Q: Send + 'static, L: Send + 'static>(
     db: &Db,
     store: StoreId,
-    list: &L,
-    after: Option<Seek>,
-    limit: i64,
-) -> ApiResult<(Arc<ProgramRecord>, Vec<L::Row>)> {
-    let list = list.clone();
-    let read = db.read(move |tx| {
-        let record = program_of(tx, &store, Hold::Read)?;
-        let rows = list.read(tx, &store, &record, after.as_ref(), limit)?;
-        Ok::<_, workflow::Error>((record, rows))
-    });
-    Ok(read.await?)
+    query: Q,
+    read: Read<Q, L>,
+    (limit, cursor): (Option<i64>, Option<String>),
+) -> ApiResult<(Arc<ProgramRecord>, Vec<L>, Option<String>)> {
+    let limit = limit.unwrap_or(wire::LIMIT_DEFAULT);
+    let after: Option<Seek> = cursor.as_deref().and_then(wire::parse_cursor);
+    let (record, rows) = read_of_store(db, store, move |tx, store, record| {
+        read(tx, store, record, &query, after.as_ref(), limit.saturating_add(1))
+    })
+    .await?;
+    let (rows, next_cursor) = wire::page(rows, limit, |row| row.seek.clone());
+    Ok((record, rows.into_iter().map(|row| row.line).collect(), next_cursor))
 }
+
+/// A whole list as a file, of which at least so many rows are read at once.
+///
+/// # Errors
+/// What reading the first of them answers.
+pub async fn file<Q: Clone + Send + 'static, L: Line + Send + 'static>(
+    name: &str,
+    db: &Db,
+    store: StoreId,
+    query: Q,
+    read: Read<Q, L>,
+    rows_min: i64,
+) -> ApiResult<HttpResponse> {
+    let page = move |db: Db, after: Option<Seek>, limit: i64| {
+        let (store, query) = (store.clone(), query.clone());
+        async move {
+            let limit = limit.max(rows_min);
+            let (_, rows) = read_of_store(&db, store, move |tx, store, record| {
+                read(tx, store, record, &query, after.as_ref(), limit)
+            })
+            .await?;
+            let place = rows.last().map(|row| row.seek.clone());
+            Ok((rows.iter().map(|row| row.line.cells()).collect(), place))
+        }
+    };
+    csv(name, L::COLUMNS, db.clone(), page).await
+}
+
+/// How many rows of a list are read at once for which everything has to be
+/// looked through each time.
+pub const MANY_ROWS: i64 = 20_000;

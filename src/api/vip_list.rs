@@ -2,12 +2,12 @@
 
 use super::auth::{Allowed, ManageDesignations};
 use super::badges::BadgeTierOut;
-use super::csv::Cell;
+use super::csv::{Cell, wants_csv};
 use super::designations::{DesignationStateWire, ProfileWire, StageWire};
 use super::extract::Query;
-use super::listing::{self, List};
-use super::problem::{ApiError, ApiResult, Code, TOKEN, problems};
-use super::wire::{self, At, LIMIT_DEFAULT};
+use super::listing::{Line, Placed, file, page};
+use super::problem::{ApiResult, Code, TOKEN, problems};
+use super::wire::{self, At};
 use crate::db::badges::Found;
 use crate::db::designations::{self, Filter, Listed, Sort};
 use crate::db::page::Seek;
@@ -19,9 +19,9 @@ use crate::domain::money::{Amount, Currency};
 use crate::domain::stage::{Stage, Window, idle_since};
 use crate::domain::status::Status;
 use crate::domain::words::word;
-use crate::workflow;
 use crate::workflow::badges::Treated;
 use crate::workflow::recalculation::{Shows, catch_up};
+use crate::workflow::{self, Refusal};
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -223,7 +223,7 @@ pub struct ListedDesignationOut {
 }
 
 impl ListedDesignationOut {
-    fn new(listed: &Listed, record: &ProgramRecord) -> ApiResult<Self> {
+    fn new(listed: &Listed, record: &ProgramRecord) -> workflow::Result<Self> {
         let currency: Currency = record.program.currency;
         let found = Found {
             order_id: None,
@@ -234,7 +234,7 @@ impl ListedDesignationOut {
         };
         let now = wire::now();
         let treated = Treated::of(&record.program, found, now)?;
-        let known = treated.designation.as_ref().ok_or(ApiError::new(Code::Internal))?;
+        let known = treated.designation.as_ref().ok_or(Refusal::NotFound("designation"))?;
         let designation = &known.designation;
         let customer = &treated.customer;
         let badge = &treated.badge;
@@ -264,10 +264,7 @@ impl ListedDesignationOut {
     }
 }
 
-impl List for DesignationsQuery {
-    type Row = Listed;
-    type Out = ListedDesignationOut;
-    const FILE: &'static str = "vip-list.csv";
+impl Line for ListedDesignationOut {
     const COLUMNS: &'static [&'static str] = &[
         "customer_id",
         "name",
@@ -289,53 +286,44 @@ impl List for DesignationsQuery {
         "grace_until",
     ];
 
-    fn page(&self) -> (i64, Option<Seek>) {
-        let after = self.cursor.as_deref().and_then(wire::parse_cursor);
-        (self.limit.unwrap_or(LIMIT_DEFAULT), after)
-    }
-
-    fn read(
-        &self,
-        tx: &mut Tx<'_>,
-        store: &StoreId,
-        record: &ProgramRecord,
-        after: Option<&Seek>,
-        limit: i64,
-    ) -> workflow::Result<Vec<Listed>> {
-        let (filter, (sort, is_descending)) = (self.filter(record), self.order());
-        Ok(designations::list(tx, store, &filter, sort, is_descending, after, limit)?)
-    }
-
-    fn seek(&self, row: &Listed) -> Seek {
-        row.seek(self.order().0)
-    }
-
-    fn out(&self, row: &Listed, record: &ProgramRecord) -> ApiResult<ListedDesignationOut> {
-        ListedDesignationOut::new(row, record)
-    }
-
-    fn cells(out: &ListedDesignationOut) -> Vec<Cell> {
+    fn cells(&self) -> Vec<Cell> {
         vec![
-            Cell::text(&out.customer_id),
-            Cell::maybe(out.name.as_deref()),
-            Cell::maybe(out.email.as_deref()),
-            Cell::text(&out.status),
-            Cell::text(&out.state),
-            Cell::maybe(out.tier.as_ref().map(|tier| tier.code.as_str())),
-            Cell::plain(out.since),
-            Cell::plain(&out.lifetime_spend),
-            Cell::maybe(out.monthly_subscription.as_deref()),
-            Cell::at(out.last_order_at),
-            Cell::text(&out.benefits.join("; ")),
-            Cell::text(&out.stage),
-            Cell::maybe(out.profile.as_deref()),
-            Cell::text(&out.priority),
-            Cell::maybe(out.team.as_deref()),
-            Cell::maybe(out.assigned_to.as_deref()),
-            Cell::at(out.ends_at),
-            Cell::at(out.grace_until),
+            Cell::text(&self.customer_id),
+            Cell::maybe(self.name.as_deref()),
+            Cell::maybe(self.email.as_deref()),
+            Cell::text(&self.status),
+            Cell::text(&self.state),
+            Cell::maybe(self.tier.as_ref().map(|tier| tier.code.as_str())),
+            Cell::plain(self.since),
+            Cell::plain(&self.lifetime_spend),
+            Cell::maybe(self.monthly_subscription.as_deref()),
+            Cell::at(self.last_order_at),
+            Cell::text(&self.benefits.join("; ")),
+            Cell::text(&self.stage),
+            Cell::maybe(self.profile.as_deref()),
+            Cell::text(&self.priority),
+            Cell::maybe(self.team.as_deref()),
+            Cell::maybe(self.assigned_to.as_deref()),
+            Cell::at(self.ends_at),
+            Cell::at(self.grace_until),
         ]
     }
+}
+
+fn read(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    record: &ProgramRecord,
+    query: &DesignationsQuery,
+    after: Option<&Seek>,
+    limit: i64,
+) -> workflow::Result<Vec<Placed<ListedDesignationOut>>> {
+    let (filter, (sort, is_descending)) = (query.filter(record), query.order());
+    let rows = designations::list(tx, store, &filter, sort, is_descending, after, limit)?;
+    let placed = |row: &Listed| {
+        Ok(Placed { line: ListedDesignationOut::new(row, record)?, seek: row.seek(sort) })
+    };
+    rows.iter().map(placed).collect()
 }
 
 /// A page of the VIP list.
@@ -381,12 +369,12 @@ pub async fn list_designations(
 ) -> ApiResult<HttpResponse> {
     let store = allowed.caller.store;
     let is_behind = catch_up(&db, &store, Shows::Everything).await;
-    listing::answer(query.0, store, &request, &db, |page| {
-        HttpResponse::Ok().json(DesignationsOut {
-            designations: page.rows,
-            recalculating: is_behind || page.record.pending.is_some(),
-            next_cursor: page.next_cursor,
-        })
-    })
-    .await
+    let query = query.0;
+    if wants_csv(&request) {
+        return file("vip-list.csv", &db, store, query, read, 0).await;
+    }
+    let at = (query.limit, query.cursor.clone());
+    let (record, designations, next_cursor) = page(&db, store, query, read, at).await?;
+    let recalculating = is_behind || record.pending.is_some();
+    Ok(HttpResponse::Ok().json(DesignationsOut { designations, recalculating, next_cursor }))
 }

@@ -41,6 +41,9 @@ const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/po
 /// The key of the advisory lock under which one instance migrates PostgreSQL.
 const MIGRATION_LOCK: i64 = 0x0061_6363_6f6c_6164;
 
+/// Writes that SQLite's writer is given at once.
+const GROUP: usize = 256;
+
 /// A connection to either database.
 #[derive(diesel::MultiConnection)]
 pub enum Conn {
@@ -180,6 +183,16 @@ impl Db {
     /// Whether this is SQLite.
     pub fn is_sqlite(&self) -> bool {
         self.0.writer.is_some()
+    }
+
+    /// How many writes it is worth to have under way at once: SQLite's one
+    /// writer commits many together, on PostgreSQL each takes a connection.
+    pub fn writes_at_once(&self) -> usize {
+        if self.is_sqlite() {
+            GROUP
+        } else {
+            usize::try_from(self.0.pool.max_size()).unwrap_or(GROUP)
+        }
     }
 
     /// Brings the tables up to date. Safe when several instances start at once.

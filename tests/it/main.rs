@@ -24,6 +24,7 @@ mod one_look_up;
 mod paging_under_change;
 mod real_year;
 mod real_year_rules;
+mod reports_at_scale;
 mod role_matrix;
 mod routes;
 mod rules_convergence;

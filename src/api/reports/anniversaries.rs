@@ -1,9 +1,10 @@
 //! Whom to congratulate in a month.
 
-use super::{Line, MANY_ROWS, Placed, date, effective_tier, file, page};
+use super::{date, effective_tier};
 use crate::api::auth::{Allowed, ReadReports};
 use crate::api::csv::{Cell, wants_csv};
 use crate::api::extract::Query;
+use crate::api::listing::{Line, MANY_ROWS, Placed, file, page};
 use crate::api::problem::{ApiResult, Code, TOKEN, problems};
 use crate::api::wire::{self, At};
 use crate::db::page::Seek;

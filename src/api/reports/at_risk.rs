@@ -1,9 +1,10 @@
 //! The VIPs whom the shop may lose.
 
-use super::{Line, Placed, date, effective_tier, file, last_order_at, page};
+use super::{date, effective_tier, last_order_at};
 use crate::api::auth::{Allowed, ReadReports};
 use crate::api::csv::{Cell, wants_csv};
 use crate::api::extract::Query;
+use crate::api::listing::{Line, Placed, file, page};
 use crate::api::problem::{ApiResult, Code, TOKEN, problems};
 use crate::api::wire::{self, At, PageQuery};
 use crate::db::designations::{self, Filter, Listed, Sort};

@@ -1,9 +1,10 @@
 //! Customers of high value who are no VIPs.
 
-use super::{Line, Placed, code_at, file, last_order_at, page};
+use super::{code_at, last_order_at};
 use crate::api::auth::{Allowed, ReadReports};
 use crate::api::csv::{Cell, wants_csv};
 use crate::api::extract::Query;
+use crate::api::listing::{Line, Placed, file, page};
 use crate::api::problem::{ApiResult, Code, TOKEN, problems};
 use crate::api::wire::{self, At};
 use crate::db::customers::status_of;

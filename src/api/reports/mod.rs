@@ -1,8 +1,7 @@
 //! Reports: whether the program is healthy, and whom to see to.
 //!
 //! Each answers JSON or, with `Accept: text/csv`, a file whose columns are the
-//! fields of a row. Reports of one table are read whole; lists are read page by
-//! page, and a file of one is streamed.
+//! fields of a row.
 
 pub mod anniversaries;
 pub mod at_risk;
@@ -14,27 +13,20 @@ pub mod satisfaction;
 pub mod shares;
 pub mod tier_fit;
 
-use super::csv::{Cell, csv};
 use super::extract::rule;
-use super::problem::ApiResult;
-use super::read_of_store;
-use super::wire::{self, At};
+use super::wire::At;
+use crate::db;
 use crate::db::memberships::NEVER;
-use crate::db::page::Seek;
 use crate::db::programs::ProgramRecord;
-use crate::db::{self, Db, Tx};
-use crate::domain::id::{StoreId, TierCode};
+use crate::domain::id::TierCode;
 use crate::domain::report::span::Span;
 use crate::domain::report::standing::higher;
 use crate::domain::tier::{Ladder, Tier};
 use crate::domain::{Instant, Overflow};
 use crate::workflow;
-use actix_web::HttpResponse;
 use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
 use serde::Serialize;
-use std::future::ready;
-use std::sync::Arc;
 use utoipa::ToSchema;
 use validator::ValidationError;
 
@@ -136,94 +128,6 @@ fn parts_of(tier: Option<&Tier>) -> (Option<String>, Option<String>, Option<u32>
         tier.map(|tier| tier.rank),
     )
 }
-
-/// A row of a report, as JSON and as a line of a file.
-pub trait Line {
-    /// The columns of the file: the fields.
-    const COLUMNS: &'static [&'static str];
-
-    /// What stands in them.
-    fn cells(&self) -> Vec<Cell>;
-}
-
-/// A report of one table as a file.
-///
-/// # Errors
-/// What writing it answers.
-async fn table<L: Line>(name: &str, lines: &[L], db: &Db) -> ApiResult<HttpResponse> {
-    let rows: Vec<Vec<Cell>> = lines.iter().map(L::cells).collect();
-    let page = move |_: Db, _: Option<Seek>, _: i64| ready(Ok((rows.clone(), None)));
-    csv(name, L::COLUMNS, db.clone(), page).await
-}
-
-/// A row of a list, and its place in it.
-pub struct Placed<L> {
-    line: L,
-    seek: Seek,
-}
-
-/// How a page of a list is read: what was asked for, where it begins, and how
-/// many rows.
-type Read<Q, L> = fn(
-    &mut Tx<'_>,
-    &StoreId,
-    &ProgramRecord,
-    &Q,
-    Option<&Seek>,
-    i64,
-) -> workflow::Result<Vec<Placed<L>>>;
-
-/// A page of a list: the program, the rows, and the cursor of the next page.
-///
-/// # Errors
-/// What reading it answers.
-async fn page<Q: Send + 'static, L: Send + 'static>(
-    db: &Db,
-    store: StoreId,
-    query: Q,
-    read: Read<Q, L>,
-    (limit, cursor): (Option<i64>, Option<String>),
-) -> ApiResult<(Arc<ProgramRecord>, Vec<L>, Option<String>)> {
-    let limit = limit.unwrap_or(wire::LIMIT_DEFAULT);
-    let after: Option<Seek> = cursor.as_deref().and_then(wire::parse_cursor);
-    let (record, rows) = read_of_store(db, store, move |tx, store, record| {
-        read(tx, store, record, &query, after.as_ref(), limit.saturating_add(1))
-    })
-    .await?;
-    let (rows, next_cursor) = wire::page(rows, limit, |row| row.seek.clone());
-    Ok((record, rows.into_iter().map(|row| row.line).collect(), next_cursor))
-}
-
-/// A whole list as a file, of which at least so many rows are read at once.
-///
-/// # Errors
-/// What reading the first of them answers.
-async fn file<Q: Clone + Send + 'static, L: Line + Send + 'static>(
-    name: &str,
-    db: &Db,
-    store: StoreId,
-    query: Q,
-    read: Read<Q, L>,
-    rows_min: i64,
-) -> ApiResult<HttpResponse> {
-    let page = move |db: Db, after: Option<Seek>, limit: i64| {
-        let (store, query) = (store.clone(), query.clone());
-        async move {
-            let limit = limit.max(rows_min);
-            let (_, rows) = read_of_store(&db, store, move |tx, store, record| {
-                read(tx, store, record, &query, after.as_ref(), limit)
-            })
-            .await?;
-            let place = rows.last().map(|row| row.seek.clone());
-            Ok((rows.iter().map(|row| row.line.cells()).collect(), place))
-        }
-    };
-    csv(name, L::COLUMNS, db.clone(), page).await
-}
-
-/// How many rows of a list are read at once for which everything has to be
-/// looked through each time.
-const MANY_ROWS: i64 = 20_000;
 
 /// The minor units that a sum comes to.
 ///

@@ -1,9 +1,10 @@
 //! Who refers customers, and what those spend.
 
-use super::{Line, MANY_ROWS, Placed, SpanOut, amount, check_span, file, page, span_of};
+use super::{SpanOut, amount, check_span, span_of};
 use crate::api::auth::{Allowed, ReadReports};
 use crate::api::csv::{Cell, wants_csv};
 use crate::api::extract::Query;
+use crate::api::listing::{Line, MANY_ROWS, Placed, file, page};
 use crate::api::problem::{ApiResult, Code, TOKEN, problems};
 use crate::api::wire::{self, At};
 use crate::db::customers::status_of;

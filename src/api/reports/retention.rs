@@ -1,9 +1,10 @@
 //! How many VIPs stay.
 
-use super::{Line, SpanOut, check_span, span_of, table};
+use super::{SpanOut, check_span, span_of};
 use crate::api::auth::{Allowed, ReadReports};
 use crate::api::csv::{Cell, wants_csv};
 use crate::api::extract::Query;
+use crate::api::listing::{Line, table};
 use crate::api::problem::{ApiResult, Code, TOKEN, problems};
 use crate::api::read_of_store;
 use crate::api::wire::{self, At};

@@ -1,10 +1,11 @@
 //! How satisfied the customers of each tier are.
 
 use super::retention::SpanQuery;
-use super::{Line, SpanOut, parts_of, span_of, table};
+use super::{SpanOut, parts_of, span_of};
 use crate::api::auth::{Allowed, ReadReports};
 use crate::api::csv::{Cell, wants_csv};
 use crate::api::extract::Query;
+use crate::api::listing::{Line, table};
 use crate::api::problem::{ApiResult, Code, TOKEN, problems};
 use crate::api::read_of_store;
 use crate::api::wire::{self, At};

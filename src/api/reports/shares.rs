@@ -1,9 +1,10 @@
 //! How many customers are VIPs, and how all of them stand by tier.
 
-use super::{Line, parts_of, table};
+use super::parts_of;
 use crate::api::auth::{Allowed, ReadReports};
 use crate::api::csv::{Cell, wants_csv};
 use crate::api::extract::NoQuery;
+use crate::api::listing::{Line, table};
 use crate::api::problem::{ApiResult, Code, TOKEN, problems};
 use crate::api::read_of_store;
 use crate::api::wire::{self, At};

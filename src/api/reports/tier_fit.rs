@@ -1,9 +1,10 @@
 //! VIPs whose tier is not the one that they qualify for.
 
-use super::{Line, Placed, code_at, date, file, page};
+use super::{code_at, date};
 use crate::api::auth::{Allowed, ReadReports};
 use crate::api::csv::{Cell, wants_csv};
 use crate::api::extract::Query;
+use crate::api::listing::{Line, Placed, file, page};
 use crate::api::problem::{ApiResult, Code, TOKEN, problems};
 use crate::api::wire::{self, At, words};
 use crate::db::page::Seek;

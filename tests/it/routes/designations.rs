@@ -92,7 +92,9 @@ fn whole() -> Value {
 /// The fields of an answer that a request states.
 fn stated(body: &Value) -> Value {
     let mut stated = body.clone();
-    for field in ["customer_id", "grace_until", "source", "designated_at", "ended"] {
+    let fields =
+        ["customer_id", "grace_until", "source", "rule", "rule_state", "designated_at", "ended"];
+    for field in fields {
         assert!(stated.as_object_mut().unwrap().remove(field).is_some(), "{field} is missing");
     }
     stated

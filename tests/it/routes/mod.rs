@@ -25,7 +25,7 @@ mod program;
 mod qualification;
 mod referrals;
 mod refunds;
-mod reports;
+pub mod reports;
 mod rules;
 mod smoke;
 mod statuses;

@@ -1,8 +1,7 @@
 //! How much of all that is spent comes from those who spend most.
 
 use super::*;
-use crate::real_year::{data, import_into, lines, pence};
-use accolade::import::Files;
+use crate::real_year::{lines, pence};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -170,22 +169,16 @@ on_both! {
             assert_eq!((found, &shares[0]["spend"]), (json!(total), &json!(top)), "{span}");
         }
     }
+}
 
-    fn the_real_years_concentration_is_that_of_plain_sums(app) {
-        let Some((orders, refunds)) = data() else {
-            eprintln!("skipped: ../shared/data is not there");
-            return;
-        };
-        app.set_up(json!({"time_zone": "Europe/London", "start_date": "2009-12-01"}));
-        let files =
-            Files { orders: Some(orders.clone()), refunds: Some(refunds.clone()), customers: None };
-        assert_eq!(import_into(app, &files).refused, []);
-        let all = sums(&orders, &refunds, "", "9");
-        assert_eq!(all.len(), 4_312);
-        assert_eq!(concentration(app, ""), expected(&all));
-        // Summer time: the days begin at 23:00 of the day before.
-        let summer = sums(&orders, &refunds, "2010-05-31T23:00:00Z", "2010-08-31T23:00:00Z");
-        assert_eq!(concentration(app, "from=2010-06-01&to=2010-09-01"), expected(&summer));
-        assert_ne!(all, summer);
-    }
+/// Insists that the concentration of a store with the real year is what plain
+/// sums over its files say.
+pub fn check_real_year(app: &App, orders: &Path, refunds: &Path) {
+    let all = sums(orders, refunds, "", "9");
+    assert_eq!(all.len(), 4_312);
+    assert_eq!(concentration(app, ""), expected(&all));
+    // Summer time: the days begin at 23:00 of the day before.
+    let summer = sums(orders, refunds, "2010-05-31T23:00:00Z", "2010-08-31T23:00:00Z");
+    assert_eq!(concentration(app, "from=2010-06-01&to=2010-09-01"), expected(&summer));
+    assert_ne!(all, summer);
 }

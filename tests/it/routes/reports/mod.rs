@@ -2,7 +2,7 @@
 
 mod anniversaries;
 mod at_risk;
-mod concentration;
+pub mod concentration;
 mod high_value;
 mod referrals;
 mod retention;

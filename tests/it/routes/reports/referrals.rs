@@ -109,4 +109,28 @@ on_both! {
             assert_eq!(referrers(app, span), [found], "{span}");
         }
     }
+
+    fn a_sum_beyond_64_bits_is_refused_and_not_wrapped(app) {
+        app.set_up(json!({}));
+        let most = "92233720368547758.07";
+        for (number, id) in (1..).zip(["c1", "c2"]) {
+            app.order(id, id, "2024-06-01T10:00:00Z", most).expect(201);
+            refer(app, &format!("r{number}"), "ada", id, "2024-05-01T10:00:00Z");
+        }
+        let span = "from=2024-01-01&to=2025-01-01";
+        for path in ["referrals", "spend-concentration"] {
+            let path = format!("/v1/reports/{path}?{span}");
+            app.manager().get(&path).expect_problem(409, "figure_overflow");
+        }
+        let rule = json!({
+            "name": "Brings in much", "profile": "advocate", "grants": {},
+            "conditions": [{"metric": "referral_spend", "at_least": "1000.00"}],
+        });
+        app.client(Role::PlatformAdmin).put("/v1/rules/much", &rule).expect(201);
+        let path = "/v1/customers/ada/qualification";
+        app.support().get(path).expect_problem(409, "figure_overflow");
+        // Nothing of it is stored, and the pass goes on to the others.
+        rule_settled(app, "much");
+        app.support().get("/v1/customers/c1/qualification").expect(200);
+    }
 }
