@@ -1,6 +1,6 @@
 //! Activities: what customers do besides ordering.
 
-use super::auth::{Allowed, ReadLists, ReadOne, WriteActivities};
+use super::auth::{Allowed, Caller, ReadLists, ReadOne, WriteActivities};
 use super::extract::{Id, IfMatchHeader, Json, NoQuery, Query, etag, rule};
 use super::orders::put_status;
 use super::problem::{ANY_TOKEN, ApiError, ApiResult, BODY, Code, Fault, TOKEN, problems};
@@ -230,10 +230,10 @@ pub struct ActivityOut {
     /// When the complaint was resolved; null while it is open.
     #[schema(required, examples("2024-06-02T09:00:00Z"))]
     pub resolved_at: Option<At>,
-    /// Who of the staff was in touch.
+    /// Who of the staff was in touch; not shown to `storefront`.
     #[schema(required, examples("sam"))]
     pub agent: Option<String>,
-    /// What was said.
+    /// What was said; not shown to `storefront`.
     #[schema(required, examples("Wants a smaller box."))]
     pub note: Option<String>,
     /// When to be in touch again.
@@ -247,10 +247,10 @@ pub struct ActivityOut {
     pub updated_at: Option<At>,
 }
 
-impl TryFrom<&ActivityRow> for ActivityOut {
-    type Error = ApiError;
-
-    fn try_from(row: &ActivityRow) -> ApiResult<Self> {
+impl ActivityOut {
+    /// An activity on the wire, for who may read what staff wrote, or not.
+    fn new(row: &ActivityRow, caller: &Caller) -> ApiResult<Self> {
+        let is_staff = caller.may::<ReadLists>();
         Ok(Self {
             activity_id: row.activity_id.clone(),
             customer_id: row.customer_id.clone(),
@@ -261,8 +261,8 @@ impl TryFrom<&ActivityRow> for ActivityOut {
             channel: row.channel.clone(),
             public: row.is_public,
             resolved_at: row.resolved_at()?.map(At),
-            agent: row.agent.clone(),
-            note: row.note.clone(),
+            agent: row.agent.clone().filter(|_| is_staff),
+            note: row.note.clone().filter(|_| is_staff),
             follow_up_on: row.follow_up_on()?,
             occurred_at: At(row.at()?),
             updated_at: maybe_instant(row.updated_at)?.map(At),
@@ -316,7 +316,8 @@ pub async fn put_activity(
     body: Json<ActivityIn>,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
-    let store = allowed.caller.store;
+    let caller = allowed.caller;
+    let store = caller.store.clone();
     let activity = body.0.into_activity(id.0)?;
     let recorded = db
         .write(move |tx| facts::put_activity(tx, &store, &activity, &if_match.0, wire::now()))
@@ -324,7 +325,7 @@ pub async fn put_activity(
     let currency = recorded.program.program.currency;
     let membership = |m| MembershipOut::new(&recorded.row.customer_id, m, currency);
     let out = ActivityRecordedOut {
-        activity: ActivityOut::try_from(&recorded.row)?,
+        activity: ActivityOut::new(&recorded.row, &caller)?,
         membership: MembershipChangeOut {
             before: membership(&recorded.before),
             after: membership(&recorded.after),
@@ -354,11 +355,12 @@ pub async fn get_activity(
     _: NoQuery,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
-    let (_, row) = read_of_store(&db, allowed.caller.store, move |tx, store, _| {
+    let caller = allowed.caller;
+    let (_, row) = read_of_store(&db, caller.store.clone(), move |tx, store, _| {
         Ok(activities::find(tx, store, &id.0)?.ok_or(Refusal::NotFound("activity"))?)
     })
     .await?;
-    Ok(HttpResponse::Ok().insert_header(etag(row.version)).json(ActivityOut::try_from(&row)?))
+    Ok(HttpResponse::Ok().insert_header(etag(row.version)).json(ActivityOut::new(&row, &caller)?))
 }
 
 /// A page of activities.
@@ -394,13 +396,15 @@ pub async fn list_customer_activities(
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let (limit, after) = (query.0.limit(), query.0.after());
-    let (_, rows) = read_of_store(&db, allowed.caller.store, move |tx, store, _| {
+    let caller = allowed.caller;
+    let (_, rows) = read_of_store(&db, caller.store.clone(), move |tx, store, _| {
         customers::find(tx, store, &id.0)?.ok_or(Refusal::NotFound("customer"))?;
         Ok(activities::list(tx, store, &id.0, after.as_ref(), limit.saturating_add(1))?)
     })
     .await?;
     let (rows, next_cursor) =
         wire::page(rows, limit, |row| Seek::number(row.occurred_at, row.activity_id.clone()));
-    let activities = rows.iter().map(ActivityOut::try_from).collect::<ApiResult<_>>()?;
+    let activities =
+        rows.iter().map(|row| ActivityOut::new(row, &caller)).collect::<ApiResult<_>>()?;
     Ok(HttpResponse::Ok().json(ActivitiesOut { activities, next_cursor }))
 }

@@ -62,7 +62,9 @@ pub struct AuditEntryOut {
     /// `designation_ended`, `linked`, `unlinked`, `customer_changed`,
     /// `customer_erased`, `membership_recalculated`, `program_changed`,
     /// `program_paused`, `program_resumed`, `tiers_changed`, `tier_changed`,
-    /// `tier_removed`, `benefit_changed` or `benefit_removed`.
+    /// `tier_removed`, `benefit_changed`, `benefit_removed`, `rule_changed`,
+    /// `rule_removed`, `nominated`, `nomination_approved` or
+    /// `nomination_declined`.
     #[schema(examples("status_changed"))]
     pub action: String,
     /// Whom it concerns; null where it is no customer.

@@ -33,9 +33,12 @@ pub struct EventOut {
     #[schema(examples(1))]
     pub number: i64,
     /// What: `tier_changed` (`from`, `to`), `period_reset` (`ended_at`),
-    /// `designated` (`tier`, `source`), `designation_changed` (`fields`),
-    /// `designation_ended` (`reason`, `removal_reason`), `status_changed`
-    /// (`from`, `to`), `order_flagged` (`order_id`, `status`) or
+    /// `designated` (`tier`, `source`, and `rule` where one did it),
+    /// `designation_changed` (`fields`), `designation_ended` (`reason`,
+    /// `removal_reason`), `status_changed` (`from`, `to`), `order_flagged`
+    /// (`order_id`, `status`), `complaint_received` (`activity_id`, `channel`,
+    /// `public`), `nomination_made` (`nomination_id`, `source`, `rule`,
+    /// `tier`), `nomination_decided` (`nomination_id`, `state`) or
     /// `customer_erased`.
     #[schema(examples("status_changed"))]
     pub kind: String,

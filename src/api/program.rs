@@ -82,7 +82,8 @@ pub struct ProgramIn {
     #[schema(examples(false))]
     vip_visible_to_customers: Option<bool>,
     /// Whether rules of qualification act, or only say who meets them; true by
-    /// default. Only a `platform_admin` may change it.
+    /// default. Tiers that say `designates` do so in any case. Only a
+    /// `platform_admin` may change it.
     #[serde(default)]
     #[schema(examples(true))]
     automatic_qualification: Option<bool>,

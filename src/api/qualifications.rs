@@ -128,7 +128,10 @@ impl TierQualificationOut {
             threshold: threshold_text(threshold, method, currency),
             met: is_met,
             missing: missing.map(|missing| threshold_text(missing, method, currency)),
-            text: missing.map(|missing| format!("{} until {}", text(missing), tier.name)),
+            text: missing.map(|missing| match missing {
+                0 => format!("the next order reaches {}", tier.name),
+                missing => format!("{} until {}", text(missing), tier.name),
+            }),
         }
     }
 }
@@ -201,7 +204,8 @@ pub struct QualificationOut {
     /// Whether rules act in this store; otherwise they only say who meets them.
     #[schema(examples(true))]
     pub automatic_qualification: bool,
-    /// What is missing until each tier and each rule in force, in words.
+    /// What is missing until each tier and each rule in force, in words, but
+    /// for those about unhappy customers, at which nobody is to aim.
     #[schema(examples(json!(["180.00 more until Gold", "4 months of tenure until Platinum"])))]
     pub summary: Vec<String>,
     /// The tiers that progress reaches, by rank.
@@ -236,7 +240,10 @@ impl QualificationOut {
         };
         let of_rules = judged
             .iter()
-            .filter(|judged| judged.rule.is_enabled)
+            // Nobody is to aim at being unhappy.
+            .filter(|judged| {
+                judged.rule.is_enabled && judged.rule.profile != Profile::UnhappyCustomer
+            })
             .filter_map(|judged| missing_until(&judged.findings, &target(&judged.rule), currency));
         Self {
             customer_id: customer.to_string(),
@@ -283,9 +290,8 @@ pub async fn get_qualification(
         }
         let stored = memberships::find(tx, store, &id.0)?.ok_or(missing)?;
         let membership = membership_at(tx, store, record, &customer, &stored, now)?;
-        let program = &record.program;
-        let judged = qualification::view(tx, store, program, &id.0, now)?;
-        Ok(QualificationOut::new(&id.0, program, &membership, &judged, At(now)))
+        let judged = qualification::view(tx, store, record, &membership, &id.0, now)?;
+        Ok(QualificationOut::new(&id.0, &record.program, &membership, &judged, At(now)))
     })
     .await?;
     Ok(HttpResponse::Ok().json(out))
@@ -382,7 +388,7 @@ pub async fn dry_run_rule(
         let rule = body.0.into_rule(code.0, program, record.version.saturating_add(1))?;
         let now = wire::now();
         let bounds = (limit, EXAMINED_MAX);
-        let run = qualification::dry_run(tx, store, program, &rule, after, bounds, now)?;
+        let run = qualification::dry_run(tx, store, record, &rule, after, bounds, now)?;
         let customers = run.customers.iter().map(|would| WouldOut::new(would, program.currency));
         Ok(DryRunOut {
             customers: customers.collect(),

@@ -131,7 +131,7 @@ words! {
         OrdersInDays,
         /// Complete calendar months since joining, in the program's zone.
         TenureMonths,
-        /// Customers whom this one brought in: of several referrals of one customer the earliest counts.
+        /// Customers whom this one brought in: of several referrals of one customer the earliest counts. That others refer the same customers is looked at each night.
         Referrals,
         /// What those have spent since their referral, less refunds: an amount. Looked at each night.
         ReferralSpend,
@@ -301,12 +301,11 @@ pub fn put_into(
 ) -> workflow::Result<bool> {
     let rule = body.into_rule(code.clone(), program, policies.version)?;
     let rules = &mut policies.qualification.rules;
-    let known = rules.get(&code);
-    let is_new = known.is_none();
-    // The same again is still the version that has acted.
-    if known.is_none_or(|known| *known != Rule { version: known.version, ..rule.clone() }) {
-        rules.insert(code, rule);
-    }
+    let is_new = !rules.contains_key(&code);
+    // The same under another name is still the version that has acted.
+    let known = rules.get(&code).map(|known| Rule { name: rule.name.clone(), ..known.clone() });
+    let same = known.filter(|known| *known == Rule { version: known.version, ..rule.clone() });
+    rules.insert(code, same.unwrap_or(rule));
     if rules.len() > RULES_MAX { Err(Refusal::TooManyRules.into()) } else { Ok(is_new) }
 }
 
@@ -418,7 +417,7 @@ pub struct RuleOut {
     pub enabled: bool,
     /// What it has granted so far.
     pub granted: GrantedOut,
-    /// Whether customers are still being judged after a change of rules.
+    /// Whether all customers are being judged: after a change of rules, and each night.
     #[schema(examples(false))]
     pub evaluating: bool,
     /// What happens to what it granted when it is disabled or deleted.
@@ -443,15 +442,30 @@ impl RuleOut {
         }
     }
 
+    fn list<'a>(
+        tx: &mut Tx<'_>,
+        store: &StoreId,
+        rules: impl IntoIterator<Item = &'a Rule>,
+        record: &ProgramRecord,
+    ) -> workflow::Result<Vec<Self>> {
+        let evaluating = is_under_way(tx, store, wire::now())?;
+        let currency = record.program.currency;
+        let read = |rule: &Rule| {
+            let granted = GrantedOut::read(tx, store, &rule.code)?;
+            Ok(Self::new(rule, currency, granted, evaluating))
+        };
+        rules.into_iter().map(read).collect()
+    }
+
     fn read(
         tx: &mut Tx<'_>,
         store: &StoreId,
-        rule: &Rule,
+        code: &RuleCode,
         record: &ProgramRecord,
     ) -> workflow::Result<Self> {
-        let granted = GrantedOut::read(tx, store, &rule.code)?;
-        let evaluating = is_under_way(tx, store, wire::now())?;
-        Ok(Self::new(rule, record.program.currency, granted, evaluating))
+        let rule = record.program.qualification.rules.get(code);
+        let mut found = Self::list(tx, store, rule, record)?;
+        found.pop().ok_or(Refusal::NotFound("rule").into())
     }
 }
 
@@ -517,9 +531,7 @@ pub async fn put_rule(
                 is_new = put_into(policies, program, of, body.0)?;
                 Ok::<_, workflow::Error>(())
             })?;
-            let rule = record.program.qualification.rules.get(&code);
-            let rule = rule.ok_or(Refusal::NotFound("rule"))?;
-            let out = RuleOut::read(tx, &store, rule, &record)?;
+            let out = RuleOut::read(tx, &store, &code, &record)?;
             Ok::<_, workflow::Error>((record, is_new, out))
         })
         .await?;
@@ -547,8 +559,7 @@ pub async fn get_rule(
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let (record, out) = read_of_store(&db, allowed.caller.store, move |tx, store, record| {
-        let rule = record.program.qualification.rules.get(&code.0);
-        RuleOut::read(tx, store, rule.ok_or(Refusal::NotFound("rule"))?, record)
+        RuleOut::read(tx, store, &code.0, record)
     })
     .await?;
     Ok(HttpResponse::Ok().insert_header(etag(record.version)).json(out))
@@ -572,8 +583,7 @@ pub async fn list_rules(
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let (record, rules) = read_of_store(&db, allowed.caller.store, |tx, store, record| {
-        let rules = record.program.qualification.rules.values();
-        rules.map(|rule| RuleOut::read(tx, store, rule, record)).collect()
+        RuleOut::list(tx, store, record.program.qualification.rules.values(), record)
     })
     .await?;
     Ok(HttpResponse::Ok().insert_header(etag(record.version)).json(RulesListOut { rules }))

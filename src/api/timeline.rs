@@ -48,7 +48,7 @@ pub struct TimelineEntryOut {
     /// Who did it; null for facts and what follows from them.
     #[schema(required)]
     pub by: Option<OperatorOut>,
-    /// Why, as that person put it.
+    /// Why, as that person put it; of a contact, what was said.
     #[schema(required)]
     pub note: Option<String>,
     /// What there is to say of it.
@@ -147,8 +147,24 @@ impl Sources {
             placed.push(Placed::new(row.refunded_at, 4, "refund", row.refund_id, data)?);
         }
         for row in self.activities {
-            let data = json!({"kind": row.kind, "points": row.points});
-            placed.push(Placed::new(row.occurred_at, 3, "activity", row.activity_id, data)?);
+            let mut data = json!({
+                "kind": row.kind,
+                "points": row.points,
+                "referred_customer_id": row.referred_id,
+                "score": row.score,
+                "channel": row.channel,
+                "public": row.is_public,
+                "resolved_at": row.resolved_at()?.map(rfc3339),
+                "agent": row.agent,
+                "follow_up_on": row.follow_up_on,
+            });
+            // Each kind has fields of its own.
+            if let Some(fields) = data.as_object_mut() {
+                fields.retain(|_, value| !value.is_null());
+            }
+            let mut entry = Placed::new(row.occurred_at, 3, "activity", row.activity_id, data)?;
+            entry.entry.note = row.note;
+            placed.push(entry);
         }
         for row in self.events {
             let data = serde_json::from_str(&row.data).unwrap_or_default();

@@ -11,7 +11,9 @@ use crate::domain::activity::{Happening, Kind};
 use crate::domain::id::{ActivityId, CustomerId, StoreId};
 use crate::domain::words::word;
 use chrono::NaiveDate;
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use std::collections::BTreeMap;
 
 /// A stored activity. What erasure clears: `agent` and `note`.
@@ -172,7 +174,8 @@ pub fn delete_notes(tx: &mut Tx<'_>, store: &StoreId, customer: &CustomerId) -> 
     diesel::update(
         activities::table
             .filter(activities::store_id.eq(store.as_str()))
-            .filter(activities::customer_id.eq(customer.as_str())),
+            // Equality would have SQLite read all of the store's.
+            .filter(activities::customer_id.between(customer.as_str(), customer.as_str())),
     )
     .set((activities::agent.eq(None::<String>), activities::note.eq(None::<String>)))
     .execute(tx.conn)?;
@@ -211,13 +214,18 @@ pub fn in_range(
     kind: Kind,
     after: Instant,
 ) -> Result<Vec<ActivityRow>> {
-    Ok(activities::table
+    let query = activities::table
         .filter(activities::store_id.eq(store.as_str()))
-        .filter(activities::customer_id.between(first, last))
         .filter(activities::kind.eq(kind_word(kind)))
         .filter(activities::occurred_at.gt(micros(after)))
-        .select(ActivityRow::as_select())
-        .load(tx.conn)?)
+        .into_boxed();
+    // Of one customer, an index leads to what is wanted and no further.
+    let query = if first == last {
+        query.filter(activities::customer_id.eq(first))
+    } else {
+        query.filter(activities::customer_id.between(first, last))
+    };
+    Ok(query.select(ActivityRow::as_select()).load(tx.conn)?)
 }
 
 diesel::alias!(activities as earlier: Earlier);
@@ -259,12 +267,13 @@ pub fn referrers_in_range(
         .load(tx.conn)?)
 }
 
-/// What those have ordered since who were referred by the customers of a range,
-/// both ends included: each order's referrer, total and refunds.
+/// What those have spent since, less refunds, who were referred by the
+/// customers of a range, both ends included: by referrer, a sum in two parts,
+/// millions of minor units and the rest, which don't overflow.
 ///
 /// # Errors
 /// [`Error`] from the database.
-pub fn referred_orders_in_range(
+pub fn referral_spend_in_range(
     tx: &mut Tx<'_>,
     store: &StoreId,
     range: (&str, &str),
@@ -277,7 +286,12 @@ pub fn referred_orders_in_range(
     );
     Ok(counting_referrals!(query, store, range)
         .filter(orders::store_id.eq(store.as_str()))
-        .select((activities::customer_id, orders::total, orders::refunded))
+        .group_by(activities::customer_id)
+        .select((
+            activities::customer_id,
+            sql::<BigInt>("CAST(SUM((orders.total - orders.refunded) / 1000000) AS BIGINT)"),
+            sql::<BigInt>("CAST(SUM((orders.total - orders.refunded) % 1000000) AS BIGINT)"),
+        ))
         .load(tx.conn)?)
 }
 

@@ -4,7 +4,7 @@ use super::designations::{codes_json, parse_codes};
 use super::page::{self, Seek};
 use super::rules::{findings_json, parse_findings};
 use super::schema::{customers, nominations, qualifications};
-use super::{Error, Result, Tx, instant, locked_row, maybe_instant, micros, stored_word};
+use super::{Error, Result, Tx, locked_row, maybe_instant, micros, stored_word};
 use crate::domain::Instant;
 use crate::domain::designation::{Grant, Priority, Profile};
 use crate::domain::id::{CustomerId, RuleCode, StoreId, TierCode};
@@ -13,7 +13,8 @@ use crate::domain::qualification::Finding;
 use crate::domain::words::word;
 use diesel::prelude::*;
 
-/// A stored nomination. What erasure clears: `assigned_to`, `note` and `decision_note`.
+/// A stored nomination. What erasure clears: `assigned_to`, `note`,
+/// `decision_note`, and `findings`, which name tags.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = nominations, treat_none_as_null = true, treat_none_as_default_value = false)]
 #[expect(missing_docs, reason = "the columns are the API's fields")]
@@ -201,8 +202,11 @@ pub fn past(
         Origin::Tier(tier) => query.filter(nominations::tier.eq(tier.as_str())),
         Origin::Person => query,
     };
-    let rows: Vec<(String, Option<i64>)> =
-        query.select((nominations::state, nominations::decided_at)).load(tx.conn)?;
+    // The order has SQLite find them by the customer.
+    let rows: Vec<(String, Option<i64>)> = query
+        .order((nominations::nominated_at, nominations::nomination_id))
+        .select((nominations::state, nominations::decided_at))
+        .load(tx.conn)?;
     let mut past = Past::default();
     for (state, decided_at) in rows {
         match stored_word(&State::WORDS, &state)? {
@@ -227,7 +231,7 @@ pub fn list_waiting(
         .filter(nominations::store_id.eq(store.as_str()))
         .filter(nominations::customer_id.eq(customer.as_str()))
         .filter(nominations::state.eq(word(&State::WORDS, &State::Waiting)))
-        .order(nominations::nomination_id)
+        .order((nominations::nominated_at, nominations::nomination_id))
         .select(NominationRow::as_select())
         .load(tx.conn)?)
 }
@@ -253,9 +257,11 @@ pub fn delete_notes(tx: &mut Tx<'_>, store: &StoreId, customer: &CustomerId) -> 
     diesel::update(
         nominations::table
             .filter(nominations::store_id.eq(store.as_str()))
-            .filter(nominations::customer_id.eq(customer.as_str())),
+            // Equality would have SQLite read all of the store's.
+            .filter(nominations::customer_id.between(customer.as_str(), customer.as_str())),
     )
     .set((
+        nominations::findings.eq("[]"),
         nominations::assigned_to.eq(None::<String>),
         nominations::note.eq(None::<String>),
         nominations::decision_note.eq(None::<String>),
@@ -339,12 +345,4 @@ pub fn list(
         .select((NominationRow::as_select(), customers::name, qualifications::met_since.nullable()))
         .load(tx.conn)?;
     Ok(rows)
-}
-
-/// When a nomination was made.
-///
-/// # Errors
-/// [`Error::Corrupt`] where the column holds no instant.
-pub fn nominated_at(row: &NominationRow) -> Result<Instant> {
-    instant(row.nominated_at)
 }

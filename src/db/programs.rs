@@ -1,7 +1,7 @@
 //! Programs, each one document in one row, so that a transaction reads its
 //! version and nothing else while it has not changed.
 
-use super::rules::QualificationDoc;
+use super::rules::{self, QualificationDoc};
 use super::schema::{program_revisions, programs};
 use super::{Error, Result, Tx, instant, locked_row, maybe_instant, micros, stored_word};
 use crate::domain::Instant;
@@ -298,17 +298,16 @@ pub fn summary(program: &Program) -> Result<Map<String, Value>> {
         ("grace_days".to_owned(), program.grace_days.into()),
         ("paused".to_owned(), program.pauses().last().is_some_and(|p| p.until.is_none()).into()),
     ]);
-    let rules = serde_json::to_value(RulesDoc::from(program.latest())).map_err(failed)?;
+    let revision = serde_json::to_value(RulesDoc::from(program.latest())).map_err(failed)?;
     let treatment = serde_json::to_value(TreatmentDoc::from(&program.treatment)).map_err(failed)?;
-    let qualification =
-        serde_json::to_value(QualificationDoc::from(&program.qualification)).map_err(failed)?;
-    let parts = [(rules, "rules"), (treatment, "treatment"), (qualification, "qualification")];
-    for (part, name) in parts {
+    for (part, name) in [(revision, "rules"), (treatment, "treatment")] {
         if let Value::Object(part) = part {
             fields
                 .extend(part.into_iter().map(|(field, value)| (format!("{name}.{field}"), value)));
         }
     }
+    // Each rule by itself, so that the log names those that have changed.
+    fields.extend(rules::fields(&program.qualification)?);
     Ok(fields)
 }
 

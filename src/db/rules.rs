@@ -8,6 +8,7 @@ use crate::domain::qualification::metric::{Metric, Name};
 use crate::domain::qualification::{Bound, Condition, Finding, Qualification, Rule};
 use crate::domain::words::word;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct QualificationDoc {
@@ -26,7 +27,7 @@ struct RuleDoc {
     priority: Option<String>,
     assigned_to: Option<String>,
     requires_approval: bool,
-    is_enabled: bool,
+    enabled: bool,
     version: i64,
 }
 
@@ -87,9 +88,9 @@ impl TryFrom<ConditionDoc> for Condition {
     }
 }
 
-impl From<&Qualification> for QualificationDoc {
-    fn from(qualification: &Qualification) -> Self {
-        let rule = |rule: &Rule| RuleDoc {
+impl From<&Rule> for RuleDoc {
+    fn from(rule: &Rule) -> Self {
+        Self {
             code: rule.code.to_string(),
             name: rule.name.clone(),
             profile: word(&Profile::WORDS, &rule.profile).to_owned(),
@@ -99,11 +100,31 @@ impl From<&Qualification> for QualificationDoc {
             priority: rule.grant.priority.map(|p| word(&Priority::WORDS, &p).to_owned()),
             assigned_to: rule.grant.assigned_to.clone(),
             requires_approval: rule.requires_approval,
-            is_enabled: rule.is_enabled,
+            enabled: rule.is_enabled,
             version: rule.version,
-        };
+        }
+    }
+}
+
+/// What the rules say, each in a field of its own: for the audit log.
+///
+/// # Errors
+/// [`Error::Failed`] where it can't be written as JSON.
+pub(super) fn fields(qualification: &Qualification) -> Result<Vec<(String, Value)>> {
+    let mut fields =
+        vec![("automatic_qualification".to_owned(), qualification.is_automatic.into())];
+    for rule in qualification.rules.values() {
+        let doc = serde_json::to_value(RuleDoc::from(rule));
+        let doc = doc.map_err(|error| Error::Failed(error.to_string()))?;
+        fields.push((format!("rule.{}", rule.code), doc));
+    }
+    Ok(fields)
+}
+
+impl From<&Qualification> for QualificationDoc {
+    fn from(qualification: &Qualification) -> Self {
         Self {
-            rules: qualification.rules.values().map(rule).collect(),
+            rules: qualification.rules.values().map(RuleDoc::from).collect(),
             is_automatic: qualification.is_automatic,
         }
     }
@@ -137,7 +158,7 @@ impl TryFrom<QualificationDoc> for Qualification {
                     profile: None,
                 },
                 requires_approval: doc.requires_approval,
-                is_enabled: doc.is_enabled,
+                is_enabled: doc.enabled,
                 version: doc.version,
             };
             Ok((code, rule))

@@ -154,7 +154,8 @@ pub fn apply(
     let old = program.latest();
     let new = settings.rules.clone();
     new.check()?;
-    if (has_facts || holdings.amounts) && settings.currency != program.currency {
+    let has_amounts = holdings.amounts || program.qualification.has_amounts();
+    if (has_facts || has_amounts) && settings.currency != program.currency {
         return Err(Refused::CurrencyFixed);
     }
     let left = old.ladder.tiers().iter().find(|tier| new.ladder.find(&tier.code).is_none());

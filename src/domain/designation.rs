@@ -228,7 +228,8 @@ impl Designation {
             self.tier_at = now;
         }
         for code in &grant.benefits {
-            if !self.benefits.contains(code) {
+            // What a person has taken off stays off.
+            if !self.benefits.contains(code) && !self.benefits_dropped.contains(code) {
                 self.benefits.push(code.clone());
             }
         }
@@ -505,6 +506,10 @@ mod tests {
         };
         assert_eq!(theirs.clone().with(&grant, &footing(None), now), theirs);
         assert!(!theirs.lacks(&grant, &footing(None)));
+        // What a person has taken off stays off.
+        let without =
+            Designation { benefits_dropped: grant.benefits.clone(), ..designation(Some("silver")) };
+        assert_eq!(without.with(&grant, &footing(None), now).benefits, []);
         // Who is served at once by the tier is not served later by the grant.
         let platinum = code("platinum");
         let raised = designation(None).with(&grant, &footing(Some(&platinum)), now);

@@ -478,9 +478,13 @@ impl<'s, 't> Held<'s, 't> {
                 }
             }
         };
-        let designation = base.with(grant, &footing, self.now);
-        let rule = granting.rule.cloned().or_else(|| designation.rule.clone());
-        let designation = Designation { rule, ..designation };
+        // Who raises the tier is the one to name, or who comes first.
+        let is_new = known.is_none();
+        let was = base.tier.clone();
+        let mut designation = base.with(grant, &footing, self.now);
+        if is_new || designation.tier != was || designation.rule.is_none() {
+            designation.rule = granting.rule.cloned().or(designation.rule);
+        }
         // Whose grace was over before is no VIP for a moment.
         if designation.state(self.now) == State::Cancelled {
             return Ok(false);
@@ -584,7 +588,9 @@ pub(super) fn changes(
     after: &Map<String, Value>,
 ) -> (Map<String, Value>, Map<String, Value>, Vec<String>) {
     let (mut was, mut is, mut fields) = (Map::new(), Map::new(), Vec::new());
-    for (name, value) in after {
+    let gone = before.keys().filter(|name| !after.contains_key(*name));
+    let gone = gone.map(|name| (name, &Value::Null));
+    for (name, value) in after.iter().chain(gone) {
         let old = before.get(name).unwrap_or(&Value::Null);
         if old != value {
             was.insert(name.clone(), old.clone());

@@ -446,8 +446,14 @@ impl<'s, 't> Session<'s, 't> {
         let rules = &self.program.program.qualification;
         if triggers.into_iter().any(|trigger| rules.minds(trigger)) {
             let customer = self.customer.clone();
-            self.customer =
-                qualification::judge(self.tx, &self.store, &self.program, customer, self.now)?;
+            match qualification::judge(self.tx, &self.store, &self.program, customer, self.now) {
+                Ok(customer) => self.customer = customer,
+                // What others spent is no reason to refuse this customer's facts.
+                Err(Error::Refused(refusal)) => {
+                    tracing::warn!(customer = %self.id, %refusal, "a customer is not judged");
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }

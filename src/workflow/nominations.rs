@@ -11,6 +11,7 @@ use crate::domain::Instant;
 use crate::domain::designation::Grant;
 use crate::domain::id::{BenefitCode, CustomerId, StoreId, TierCode};
 use crate::domain::nomination::{NotNow, Origin, Source, State};
+use crate::domain::qualification::Rule;
 use crate::domain::qualification::standing::{Outcome, Standing};
 use crate::domain::words::word;
 use serde_json::json;
@@ -158,11 +159,16 @@ pub fn decide(
         ..row
     };
     nominations::update(held.tx(), &decided)?;
-    if let Some(rule) = decided.rule()?
-        && let Some(standing) = qualifications::find(held.tx(), store, &id)?.get(&rule)
+    if let Some(code) = decided.rule()?
+        && let Some(standing) = qualifications::find(held.tx(), store, &id)?.get(&code)
+        && standing.outcome == Some(Outcome::Nominated)
     {
-        let standing = Standing { outcome: Some(outcome), ..*standing };
-        qualifications::upsert(held.tx(), store, &id, &rule, &standing)?;
+        // A rule that has come to grant something else has yet to act.
+        let rules = &held.program().program.qualification.rules;
+        let is_same = rules.get(&code).map(Rule::grant) == Some(decided.grant()?);
+        let outcome = Some(outcome).filter(|_| is_same || state == State::Declined);
+        let standing = Standing { outcome, ..*standing };
+        qualifications::upsert(held.tx(), store, &id, &code, &standing)?;
     }
     let about = json!({"nomination_id": decided.nomination_id, "state": decided.state});
     held.write_down(action, json!({}), about.clone(), note)?;
@@ -200,6 +206,9 @@ pub(super) fn erase(held: &mut Held<'_, '_>) -> Result<()> {
             ..row
         };
         nominations::update(held.tx(), &declined)?;
+        let about = json!({"nomination_id": declined.nomination_id, "state": declined.state});
+        held.write_down("nomination_declined", json!({}), about.clone(), None)?;
+        held.tell("nomination_decided", about)?;
     }
     Ok(nominations::delete_notes(held.tx(), &store, &id)?)
 }

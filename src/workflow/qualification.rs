@@ -10,6 +10,7 @@
 use super::designations::{Granting, Held};
 use super::memberships::program_of;
 use super::nominations::propose;
+use super::recalculation::leased_from;
 use super::signals::{self, Signalled};
 use super::{Error, Refusal, Result};
 use crate::db::audit::Actor;
@@ -17,12 +18,13 @@ use crate::db::customers::{self, CustomerRow};
 use crate::db::nominations::{self, Proposal};
 use crate::db::programs::{Hold, ProgramRecord};
 use crate::db::qualifications::{self, PassRow, Standings};
-use crate::db::{Db, Tx, designations, memberships, micros};
+use crate::db::{Db, Tx, designations, instant, memberships, micros};
 use crate::domain::calendar::{local_date, midnight};
 use crate::domain::id::{CustomerId, StoreId, TierCode};
+use crate::domain::membership::Membership;
 use crate::domain::nomination::{Origin, Past};
 use crate::domain::program::Program;
-use crate::domain::qualification::signal::Wanted;
+use crate::domain::qualification::signal::{Signals, Wanted};
 use crate::domain::qualification::standing::{
     Decision, Known, Outcome, Shown, Standing, decide, is_settled,
 };
@@ -31,8 +33,6 @@ use crate::domain::{Instant, Overflow};
 use chrono::{SubsecRound, Utc};
 use std::sync::Arc;
 
-/// How long an instance's claim of a pass holds after each batch.
-const LEASE_MICROS: i64 = 30_000_000;
 /// Customers that are looked at in one batch.
 const BATCH: i64 = 500;
 /// Customers with whom something is done in one batch.
@@ -70,12 +70,15 @@ pub(super) fn judge(
     customer: CustomerRow,
     now: Instant,
 ) -> Result<CustomerRow> {
+    // The clock, after whoever held the customer before has let go.
+    let now = now.max(Utc::now().trunc_subsecs(6));
     let id = CustomerId::parse(&customer.customer_id)?;
     let rules = &program.program.qualification;
     let wanted = Wanted::by(rules.enabled(), now);
     let range = (id.as_str(), id.as_str());
-    let mut found = signals::in_range(tx, store, &program.program, &wanted, range)?;
-    let Some(known) = found.remove(id.as_str()) else { return Ok(customer) };
+    let mut found = signals::in_range(tx, store, program, &wanted, range)?;
+    let known = found.remove(id.as_str()).filter(|known| !known.is_stale);
+    let Some(known) = known else { return Ok(customer) };
     let met = met(&program.program, &known, now)?;
     let standings = qualifications::find(tx, store, &id)?;
     if is_settled(rules, met.iter().map(|(rule, _)| *rule), &standings) {
@@ -124,8 +127,9 @@ fn act(
     match decide(rule, standing, &known) {
         Decision::Settle(outcome) => Ok(outcome),
         Decision::Grant | Decision::Raise => {
-            held.grant(&grant, &granting, None)?;
-            Ok(Outcome::Granted)
+            // A grace that would be over at once is the one reason for nothing.
+            let is_granted = held.grant(&grant, &granting, None)?;
+            Ok(if is_granted { Outcome::Granted } else { Outcome::DesignationEnded })
         }
         Decision::Nominate => {
             let proposal =
@@ -158,23 +162,26 @@ pub struct Judged {
     pub shown: Shown,
 }
 
-/// What all rules say of a customer, judged now; nothing is stored.
+/// What all rules say of a customer who stands so, judged now; nothing is stored.
 ///
 /// # Errors
 /// [`Refusal::FigureOverflow`] where a sum does not fit, or [`Error`] from the database.
 pub fn view(
     tx: &mut Tx<'_>,
     store: &StoreId,
-    program: &Program,
+    record: &ProgramRecord,
+    membership: &Membership,
     id: &CustomerId,
     now: Instant,
 ) -> Result<Vec<Judged>> {
+    let program = &record.program;
     let rules = &program.qualification;
     let wanted = Wanted::by(rules.rules.values(), now);
     let range = (id.as_str(), id.as_str());
-    let mut found = signals::in_range(tx, store, program, &wanted, range)?;
+    let mut found = signals::in_range(tx, store, record, &wanted, range)?;
     let known = found.remove(id.as_str()).ok_or(Refusal::CustomerErased)?;
-    let signals = known.signals?;
+    // What is stored may be from before a change of the program.
+    let signals = Signals { lifetime: membership.lifetime, ..known.signals? };
     let standings = qualifications::find(tx, store, id)?;
     let designation = designations::find(tx, store, id)?.map(|record| record.designation);
     rules
@@ -222,12 +229,13 @@ pub struct DryRun {
 pub fn dry_run(
     tx: &mut Tx<'_>,
     store: &StoreId,
-    program: &Program,
+    record: &ProgramRecord,
     rule: &Rule,
     after: Option<String>,
     (limit, examined_max): (usize, usize),
     now: Instant,
 ) -> Result<DryRun> {
+    let program = &record.program;
     let wanted = Wanted::by([rule], now);
     let mut run = DryRun { customers: Vec::new(), examined: 0, done_through: after };
     loop {
@@ -237,7 +245,7 @@ pub fn dry_run(
             return Ok(run);
         };
         let range = (first.as_str(), last.as_str());
-        let known = signals::in_range(tx, store, program, &wanted, range)?;
+        let known = signals::in_range(tx, store, record, &wanted, range)?;
         let designated = designations::in_range(tx, store, range.0, range.1)?;
         let standings = qualifications::in_range(tx, store, range)?;
         for id in ids {
@@ -296,7 +304,8 @@ pub async fn take_up(db: &Db, now: Instant) -> Result<()> {
     let waiting =
         db.read(move |tx| Ok::<_, Error>(qualifications::list_unclaimed_passes(tx, now)?)).await?;
     for was in waiting {
-        let claimed = PassRow { leased_until: leased_from(now), ..was.clone() };
+        let due_at = if was.done_through.is_none() { micros(now) } else { was.due_at };
+        let claimed = PassRow { due_at, leased_until: leased_from(Utc::now()), ..was.clone() };
         let is = claimed.clone();
         let is_ours =
             db.write(move |tx| Ok::<_, Error>(qualifications::update_pass(tx, &was, &is)?)).await?;
@@ -305,11 +314,6 @@ pub async fn take_up(db: &Db, now: Instant) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn leased_from(now: Instant) -> i64 {
-    // By the clock, whatever instant is judged by.
-    micros(now.max(Utc::now())).saturating_add(LEASE_MICROS)
 }
 
 async fn drive(db: &Db, pass: PassRow, now: Instant) -> Result<()> {
@@ -333,25 +337,26 @@ async fn drive(db: &Db, pass: PassRow, now: Instant) -> Result<()> {
 
 fn look(tx: &mut Tx<'_>, pass: PassRow, now: Instant) -> Result<Looked> {
     let store = StoreId::parse(&pass.store_id)?;
-    let program = program_of(tx, &store, Hold::Read)?;
-    let program = &program.program;
-    let mut next = PassRow { leased_until: leased_from(now), ..pass };
+    let record = program_of(tx, &store, Hold::Read)?;
+    let program = &record.program;
+    let mut next = PassRow { leased_until: leased_from(now.max(Utc::now())), ..pass };
     let ids = memberships::ids_after(tx, &store, next.done_through.as_deref(), BATCH)?;
     let (Some(first), Some(last)) = (ids.first(), ids.last()) else {
         next.done_through = None;
-        next.due_at = next_due(program, now);
+        next.due_at = next_due(program, instant(next.due_at)?);
         next.leased_until = 0;
         return Ok(Looked { unsettled: Vec::new(), next });
     };
     let range = (first.as_str(), last.as_str());
     let wanted = Wanted::by(program.qualification.enabled(), now);
-    let known = signals::in_range(tx, &store, program, &wanted, range)?;
+    let known = signals::in_range(tx, &store, &record, &wanted, range)?;
     let standings = qualifications::in_range(tx, &store, range)?;
     let none = Standings::new();
     let mut unsettled = Vec::new();
     for id in &ids {
         next.done_through = Some(id.clone());
-        let Some(known) = known.get(id) else { continue };
+        // The end of a recalculation begins another pass.
+        let Some(known) = known.get(id).filter(|known| !known.is_stale) else { continue };
         match met(program, known, now) {
             Ok(met) => {
                 let met = met.iter().map(|(rule, _)| *rule);
@@ -369,12 +374,13 @@ fn look(tx: &mut Tx<'_>, pass: PassRow, now: Instant) -> Result<Looked> {
     Ok(Looked { unsettled, next })
 }
 
-/// When the next pass is due: at the next local midnight, where there are rules.
-fn next_due(program: &Program, now: Instant) -> i64 {
+/// When the pass after one that began then is due: at the next local midnight,
+/// where there are rules.
+fn next_due(program: &Program, began_at: Instant) -> i64 {
     if program.qualification.enabled().next().is_none() {
         return NEVER_DUE;
     }
-    let tomorrow = local_date(program.time_zone, now).and_then(|today| today.succ_opt());
+    let tomorrow = local_date(program.time_zone, began_at).and_then(|date| date.succ_opt());
     let due = tomorrow.and_then(|date| midnight(program.time_zone, date));
     due.map_or(NEVER_DUE, micros)
 }

@@ -3,22 +3,23 @@
 
 use super::Result;
 use crate::db::activities::{self, ActivityRow};
-use crate::db::customers::{self, CustomerRow};
+use crate::db::customers;
 use crate::db::memberships::{self, NEVER};
-use crate::db::{Tx, instant, orders};
+use crate::db::programs::ProgramRecord;
+use crate::db::{Tx, instant, maybe_instant, orders};
 use crate::domain::Overflow;
 use crate::domain::activity::Kind;
 use crate::domain::id::StoreId;
 use crate::domain::membership::Figures;
-use crate::domain::program::Program;
 use crate::domain::qualification::signal::{Complaint, Signals, Wanted};
 use std::collections::BTreeMap;
 
 /// A customer with all that rules know of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Signalled {
-    /// The customer.
-    pub customer: CustomerRow,
+    /// Whether the stored figures are those from before a change of the
+    /// program that has not come to this customer.
+    pub is_stale: bool,
     /// The tier that the customer is listed by.
     pub tier: Option<String>,
     /// What is known; or a sum does not fit.
@@ -32,7 +33,7 @@ pub struct Signalled {
 pub fn in_range(
     tx: &mut Tx<'_>,
     store: &StoreId,
-    program: &Program,
+    record: &ProgramRecord,
     wanted: &Wanted,
     (first, last): (&str, &str),
 ) -> Result<BTreeMap<String, Signalled>> {
@@ -60,7 +61,9 @@ pub fn in_range(
             referrals: 0,
             referral_spend: 0,
         };
-        let known = Signalled { customer: customer.clone(), tier: row.tier, signals: Ok(signals) };
+        let through = maybe_instant(row.through_at)?;
+        let is_stale = record.is_stale(row.program_version, through);
+        let known = Signalled { is_stale, tier: row.tier, signals: Ok(signals) };
         found.insert(row.customer_id, known);
     }
     let mut add =
@@ -76,7 +79,7 @@ pub fn in_range(
         for order in orders::completed_in_range(tx, store, range, after)? {
             let at = instant(order.completed_at)?;
             let net = order.total.saturating_sub(order.refunded);
-            let worth = Figures::of_order(program, at, net, order.total == 0);
+            let worth = Figures::of_order(&record.program, at, net, order.total == 0);
             add(&order.customer_id, &mut |signals| {
                 signals.counted.push((at, worth?));
                 Ok(())
@@ -119,11 +122,10 @@ pub fn in_range(
         }
     }
     if wanted.referral_spend {
-        let orders = activities::referred_orders_in_range(tx, store, range)?;
-        for (referrer, total, refunded) in orders {
-            let net = total.saturating_sub(refunded);
+        for (referrer, high, low) in activities::referral_spend_in_range(tx, store, range)? {
             add(&referrer, &mut |signals| {
-                signals.referral_spend = signals.referral_spend.checked_add(net).ok_or(Overflow)?;
+                let spend = high.checked_mul(1_000_000).and_then(|high| high.checked_add(low));
+                signals.referral_spend = spend.ok_or(Overflow)?;
                 Ok(())
             });
         }

@@ -7,6 +7,7 @@ ALTER TABLE activities ADD COLUMN resolved_at BIGINT;
 ALTER TABLE activities ADD COLUMN agent TEXT COLLATE "C";
 ALTER TABLE activities ADD COLUMN note TEXT;
 ALTER TABLE activities ADD COLUMN follow_up_on TEXT COLLATE "C";
+CREATE INDEX activities_of_customer_by_kind ON activities (store_id, customer_id, kind, occurred_at, activity_id);
 CREATE INDEX activities_by_kind ON activities (store_id, kind, occurred_at, activity_id);
 CREATE INDEX activities_by_resolution ON activities (store_id, kind, resolved_at, occurred_at, activity_id);
 CREATE INDEX activities_by_referred ON activities (store_id, referred_id, occurred_at, activity_id) WHERE referred_id IS NOT NULL;
@@ -18,7 +19,7 @@ UPDATE customers SET cancellations = 1 WHERE subscription_state = 'cancelled';
 
 -- The rule that made a designation or raised it last.
 ALTER TABLE designations ADD COLUMN rule_code TEXT COLLATE "C";
-CREATE INDEX designations_by_rule ON designations (store_id, rule_code, customer_id) WHERE rule_code IS NOT NULL;
+CREATE INDEX designations_by_rule ON designations (store_id, rule_code, ended_at);
 
 -- The stretches in which customers were VIPs, active or paused; `until_at` is
 -- null while one runs.
@@ -44,8 +45,8 @@ CREATE TABLE qualifications (
     PRIMARY KEY (store_id, customer_id, rule_code)
 );
 
--- Customers who were put forward. What erasure clears: `assigned_to`, `note`
--- and `decision_note`.
+-- Customers who were put forward. What erasure clears: `assigned_to`, `note`,
+-- `decision_note` and `findings`.
 CREATE TABLE nominations (
     store_id TEXT COLLATE "C" NOT NULL,
     nomination_id TEXT COLLATE "C" NOT NULL,

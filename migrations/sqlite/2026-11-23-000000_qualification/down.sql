@@ -9,6 +9,7 @@ DROP INDEX activities_by_follow_up;
 DROP INDEX activities_by_referred;
 DROP INDEX activities_by_resolution;
 DROP INDEX activities_by_kind;
+DROP INDEX activities_of_customer_by_kind;
 DELETE FROM activities WHERE kind <> 'points';
 ALTER TABLE activities DROP COLUMN follow_up_on;
 ALTER TABLE activities DROP COLUMN note;

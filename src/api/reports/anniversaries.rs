@@ -126,6 +126,10 @@ pub struct AnniversariesOut {
     /// The instant that this holds for.
     #[schema(examples("2026-11-23T10:00:00Z"))]
     pub as_of: At,
+    /// Whether tiers in this may still be those from before a change of the
+    /// program that has not come to everyone.
+    #[schema(examples(false))]
+    pub recalculating: bool,
     /// The month.
     #[schema(examples("2026-11"))]
     pub month: String,
@@ -199,7 +203,7 @@ pub async fn report_anniversaries(
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let store = allowed.caller.store;
-    catch_up(&db, &store, Shows::Everything).await;
+    let is_behind = catch_up(&db, &store, Shows::Everything).await;
     let AnniversariesQuery { month, limit, cursor } = query.0;
     let now = wire::now();
     let asked = (month, now);
@@ -210,6 +214,7 @@ pub async fn report_anniversaries(
         page(&db, store, asked.clone(), read, (limit, cursor)).await?;
     Ok(HttpResponse::Ok().json(AnniversariesOut {
         as_of: At(now),
+        recalculating: is_behind || record.pending.is_some(),
         month: month_of(&record, &asked)?.to_string(),
         time_zone: record.program.time_zone.name().to_owned(),
         anniversaries,

@@ -121,6 +121,10 @@ pub struct AtRiskReportOut {
     /// The instant that this holds for.
     #[schema(examples("2026-11-23T10:00:00Z"))]
     pub as_of: At,
+    /// Whether tiers in this may still be those from before a change of the
+    /// program that has not come to everyone.
+    #[schema(examples(false))]
+    pub recalculating: bool,
     /// The VIPs.
     pub customers: Vec<AtRiskOut>,
     /// Where the next page begins; null on the last one.
@@ -176,12 +180,18 @@ pub async fn report_at_risk(
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let store = allowed.caller.store;
-    catch_up(&db, &store, Shows::Everything).await;
+    let is_behind = catch_up(&db, &store, Shows::Everything).await;
     let now = wire::now();
     if wants_csv(&request) {
         return file("vips-at-risk.csv", &db, store, now, read, 0).await;
     }
     let PageQuery { limit, cursor } = query.0;
-    let (_, customers, next_cursor) = page(&db, store, now, read, (limit, cursor)).await?;
-    Ok(HttpResponse::Ok().json(AtRiskReportOut { as_of: At(now), customers, next_cursor }))
+    let (record, customers, next_cursor) = page(&db, store, now, read, (limit, cursor)).await?;
+    let recalculating = is_behind || record.pending.is_some();
+    Ok(HttpResponse::Ok().json(AtRiskReportOut {
+        as_of: At(now),
+        recalculating,
+        customers,
+        next_cursor,
+    }))
 }

@@ -137,6 +137,10 @@ pub struct HighValueReportOut {
     /// The instant that this holds for.
     #[schema(examples("2026-11-23T10:00:00Z"))]
     pub as_of: At,
+    /// Whether tiers in this may still be those from before a change of the
+    /// program that has not come to everyone.
+    #[schema(examples(false))]
+    pub recalculating: bool,
     /// The customers.
     pub customers: Vec<HighValueOut>,
     /// Where the next page begins; null on the last one.
@@ -195,13 +199,19 @@ pub async fn report_high_value(
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let store = allowed.caller.store;
-    catch_up(&db, &store, Shows::Everything).await;
+    let is_behind = catch_up(&db, &store, Shows::Everything).await;
     let HighValueQuery { min_lifetime_spend, limit, cursor } = query.0;
     let now = wire::now();
     let asked = (min_lifetime_spend, now);
     if wants_csv(&request) {
         return file("high-value.csv", &db, store, asked, read, 0).await;
     }
-    let (_, customers, next_cursor) = page(&db, store, asked, read, (limit, cursor)).await?;
-    Ok(HttpResponse::Ok().json(HighValueReportOut { as_of: At(now), customers, next_cursor }))
+    let (record, customers, next_cursor) = page(&db, store, asked, read, (limit, cursor)).await?;
+    let recalculating = is_behind || record.pending.is_some();
+    Ok(HttpResponse::Ok().json(HighValueReportOut {
+        as_of: At(now),
+        recalculating,
+        customers,
+        next_cursor,
+    }))
 }

@@ -125,7 +125,8 @@ problems!(ReportRetentionProblems: TOKEN, &[Code::InvalidRequest, Code::StoreNot
 /// How many VIPs stayed in a span, also of those who were at risk.
 ///
 /// Definition: a customer is a VIP at an instant while a designation runs,
-/// active or paused. `at_start` are those at `from_at`; `kept` are those of
+/// active or paused: from when it was made here on, whatever its `since`.
+/// `at_start` are those at `from_at`; `kept` are those of
 /// them who are VIPs at `to_at` (now, where that is still to come), also where
 /// they were not in between; `ordered` are those at the start with an order
 /// completed in the span, refunded or not; `retained` did both. At risk at

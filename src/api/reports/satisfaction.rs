@@ -128,6 +128,10 @@ pub struct SatisfactionOut {
     /// The instant that this holds for.
     #[schema(examples("2026-11-23T10:00:00Z"))]
     pub as_of: At,
+    /// Whether tiers in this may still be those from before a change of the
+    /// program that has not come to everyone.
+    #[schema(examples(false))]
+    pub recalculating: bool,
     /// The span.
     #[serde(flatten)]
     pub span: SpanOut,
@@ -165,7 +169,7 @@ pub async fn report_satisfaction(
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let store = allowed.caller.store;
-    catch_up(&db, &store, Shows::Everything).await;
+    let is_behind = catch_up(&db, &store, Shows::Everything).await;
     let now = wire::now();
     let read = read_of_store(&db, store, move |tx, store, record| {
         let span = span_of(record, (query.0.from, query.0.to), now)?;
@@ -183,5 +187,6 @@ pub async fn report_satisfaction(
         return table("satisfaction.csv", &tiers, &db).await;
     }
     let span = SpanOut::new(&span, record.program.time_zone);
-    Ok(HttpResponse::Ok().json(SatisfactionOut { as_of: At(now), span, tiers }))
+    let recalculating = is_behind || record.pending.is_some();
+    Ok(HttpResponse::Ok().json(SatisfactionOut { as_of: At(now), recalculating, span, tiers }))
 }

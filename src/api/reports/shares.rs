@@ -167,6 +167,10 @@ pub struct TiersReportOut {
     /// The instant that this holds for.
     #[schema(examples("2026-11-23T10:00:00Z"))]
     pub as_of: At,
+    /// Whether tiers in this may still be those from before a change of the
+    /// program that has not come to everyone.
+    #[schema(examples(false))]
+    pub recalculating: bool,
     /// A row for each tier, the highest first, and one for no tier.
     pub tiers: Vec<TierCustomersOut>,
 }
@@ -200,7 +204,7 @@ pub async fn report_tiers(
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let store = allowed.caller.store;
-    catch_up(&db, &store, Shows::Everything).await;
+    let is_behind = catch_up(&db, &store, Shows::Everything).await;
     let as_of = At(wire::now());
     let (record, groups) =
         read_of_store(&db, store, |tx, store, _| Ok(reports::standings(tx, store)?)).await?;
@@ -209,5 +213,6 @@ pub async fn report_tiers(
     if wants_csv(&request) {
         return table("tiers.csv", &tiers, &db).await;
     }
-    Ok(HttpResponse::Ok().json(TiersReportOut { as_of, tiers }))
+    let recalculating = is_behind || record.pending.is_some();
+    Ok(HttpResponse::Ok().json(TiersReportOut { as_of, recalculating, tiers }))
 }

@@ -126,6 +126,10 @@ pub struct TierFitReportOut {
     /// The instant that this holds for.
     #[schema(examples("2026-11-23T10:00:00Z"))]
     pub as_of: At,
+    /// Whether tiers in this may still be those from before a change of the
+    /// program that has not come to everyone.
+    #[schema(examples(false))]
+    pub recalculating: bool,
     /// The VIPs, by identifier.
     pub customers: Vec<TierFitOut>,
     /// Where the next page begins; null on the last one.
@@ -180,12 +184,18 @@ pub async fn report_tier_fit(
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let store = allowed.caller.store;
-    catch_up(&db, &store, Shows::Everything).await;
+    let is_behind = catch_up(&db, &store, Shows::Everything).await;
     let TierFitQuery { fit, limit, cursor } = query.0;
     let (now, fit) = (wire::now(), Fit::from(fit));
     if wants_csv(&request) {
         return file("tier-fit.csv", &db, store, fit, read, 0).await;
     }
-    let (_, customers, next_cursor) = page(&db, store, fit, read, (limit, cursor)).await?;
-    Ok(HttpResponse::Ok().json(TierFitReportOut { as_of: At(now), customers, next_cursor }))
+    let (record, customers, next_cursor) = page(&db, store, fit, read, (limit, cursor)).await?;
+    let recalculating = is_behind || record.pending.is_some();
+    Ok(HttpResponse::Ok().json(TierFitReportOut {
+        as_of: At(now),
+        recalculating,
+        customers,
+        next_cursor,
+    }))
 }

@@ -16,7 +16,7 @@ use super::designation::{Grant, Profile};
 use super::id::{BenefitCode, RuleCode};
 use super::{Instant, Overflow};
 use chrono_tz::Tz;
-use metric::Metric;
+use metric::{Metric, Unit};
 use signal::{Signals, Trigger};
 use std::collections::BTreeMap;
 
@@ -157,6 +157,12 @@ impl Qualification {
     /// Whether a rule grants a benefit.
     pub fn names_benefit(&self, benefit: &BenefitCode) -> bool {
         self.rules.values().any(|rule| rule.grant.benefits.contains(benefit))
+    }
+
+    /// Whether a rule asks for an amount of money.
+    pub fn has_amounts(&self) -> bool {
+        let mut conditions = self.rules.values().flat_map(|rule| &rule.conditions);
+        conditions.any(|condition| condition.metric.name().unit() == Unit::Amount)
     }
 
     /// Takes a benefit out of all rules.

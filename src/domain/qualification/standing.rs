@@ -36,6 +36,14 @@ impl Outcome {
     ];
 }
 
+impl Outcome {
+    /// Whether there may be more to do while the rule goes on being met: after
+    /// a while, or when a person has designated the customer again.
+    fn is_open(self) -> bool {
+        matches!(self, Self::Declined | Self::RemovedByPerson | Self::DesignationEnded)
+    }
+}
+
 /// A rule that a customer meets, as it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
@@ -89,10 +97,11 @@ pub enum Decision {
 /// met, and again when it was changed; a person's removal stands against it.
 pub fn decide(rule: &Rule, standing: &Standing, known: &Known<'_>) -> Decision {
     match standing.outcome_of(rule) {
-        None | Some(Outcome::Declined) => {}
-        Some(outcome) => return Decision::Settle(outcome),
+        Some(outcome) if !outcome.is_open() => return Decision::Settle(outcome),
+        _ => {}
     }
-    let live = known.designation.filter(|d| d.state(known.now) != State::Cancelled);
+    let is_live = |d: &&Designation| d.ended.is_none() && d.state(known.now) != State::Cancelled;
+    let live = known.designation.filter(is_live);
     if let (Some(ended), None) = (known.designation, live) {
         if ended.is_removed() {
             return Decision::Settle(Outcome::RemovedByPerson);
@@ -116,8 +125,7 @@ pub fn decide(rule: &Rule, standing: &Standing, known: &Known<'_>) -> Decision {
 }
 
 /// Whether what is stored of the rules that a customer meets is all that can be
-/// said of them: the same rules are met, and each has acted. Who was declined
-/// is to be looked at again.
+/// said of them: the same rules are met, and each has acted for good.
 pub fn is_settled<'a>(
     qualification: &Qualification,
     met: impl IntoIterator<Item = &'a Rule>,
@@ -128,7 +136,7 @@ pub fn is_settled<'a>(
         count = count.saturating_add(1);
         standings.get(&rule.code).is_some_and(|standing| {
             !qualification.is_automatic
-                || !matches!(standing.outcome_of(rule), None | Some(Outcome::Declined))
+                || standing.outcome_of(rule).is_some_and(|outcome| !outcome.is_open())
         })
     });
     is_known && count == standings.len()
@@ -222,6 +230,11 @@ impl Shown {
                 Self::Settled(Outcome::DesignationEnded)
             }
             Some(Outcome::Nominated) => Self::NominationWaiting,
+            Some(Outcome::RemovedByPerson | Outcome::DesignationEnded)
+                if gone.is_none() && designation.is_some() && is_automatic =>
+            {
+                Self::Pending
+            }
             Some(outcome) => Self::Settled(outcome),
             None if !is_automatic => Self::AutomaticQualificationOff,
             None => Self::Pending,
@@ -317,6 +330,13 @@ mod tests {
         let ended = Decision::Settle(Outcome::DesignationEnded);
         assert_eq!(decided(&rule, &since(day(5)), Some(&over), Past::default()), ended);
         assert_eq!(decided(&rule, &since(day(6)), Some(&over), Past::default()), Decision::Grant);
+        // An end that was noted by a clock ahead of this one is one all the same.
+        let ahead = self::ended(EndReason::Removed, day(25));
+        assert_eq!(decided(&rule, &since(day(10)), Some(&ahead), Past::default()), stands);
+        // Whom a person has designated again is raised.
+        let stood_back = Standing { outcome: Some(Outcome::RemovedByPerson), ..since(day(10)) };
+        let again = decided(&rule, &stood_back, Some(&designation()), Past::default());
+        assert_eq!(again, Decision::Raise);
     }
 
     #[test]

@@ -1012,4 +1012,48 @@ on_both! {
             }
         }
     }
+
+    fn another_name_does_not_have_a_rule_act_again(app) {
+        set_up_shop(app);
+        let mut press = rule("has_tag/press >= 1", json!({"benefits": ["hamper"]}));
+        put_rule(app, "r", &press);
+        set_tags(app, "c1", &["press"]);
+        let path = "/v1/customers/c1/designation";
+        app.manager().patch(path, &json!({"benefits": []})).expect(200);
+        press["name"] = json!("Another name");
+        put_rule(app, "r", &press);
+        assert_eq!(platform(app).get("/v1/rules/r").expect(200).body["name"], "Another name");
+        assert_eq!(app.manager().get(path).expect(200).body["benefits"], json!([]));
+        // A changed grant is another rule.
+        press["grants"]["priority"] = json!("urgent");
+        put_rule(app, "r", &press);
+        let after = app.manager().get(path).expect(200).body;
+        assert_eq!((&after["benefits"], &after["priority"]), (&json!(["hamper"]), &json!("urgent")));
+    }
+
+    fn the_currency_is_fixed_while_a_rule_names_an_amount(app) {
+        app.set_up(json!({}));
+        let yen = json!({"currency": "JPY"});
+        put_rule(app, "r", &rule("orders_total >= 10", json!({})));
+        app.admin().patch("/v1/program?dry_run=true", &yen).expect(200);
+        put_rule(app, "r", &rule("lifetime_spend >= 1000.00", json!({})));
+        app.admin().patch("/v1/program", &yen).expect_problem(409, "currency_fixed");
+    }
+
+    fn the_audit_log_names_the_rule_that_was_changed_and_no_other(app) {
+        app.set_up(json!({}));
+        put_rule(app, "a", &rule("orders_total >= 10", json!({})));
+        put_rule(app, "b", &rule("orders_total >= 20", json!({})));
+        platform(app).delete("/v1/rules/a").expect(200);
+        let log = app.manager().get("/v1/audit").expect(200).body;
+        let fields = |entry: &Value| -> Vec<String> {
+            entry["after"].as_object().unwrap().keys().filter(|k| k.starts_with("rule.")).cloned().collect()
+        };
+        let entries = log["entries"].as_array().unwrap();
+        let removed = entries.iter().find(|entry| entry["action"] == "rule_removed").unwrap();
+        assert_eq!((fields(removed), &removed["after"]["rule.a"]), (vec!["rule.a".to_owned()], &Value::Null));
+        let changed: Vec<_> =
+            entries.iter().filter(|entry| entry["action"] == "rule_changed").map(fields).collect();
+        assert_eq!(changed, [["rule.b"], ["rule.a"]]);
+    }
 }
