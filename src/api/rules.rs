@@ -203,16 +203,16 @@ impl ConditionIn {
         let name = Name::from(self.metric);
         let metric = self.metric();
         let mut faults = metric.as_ref().err().cloned().unwrap_or_default();
-        let bound = match (&self.at_least, &self.at_most) {
-            (Some(text), None) => Some(("at_least", text, Bound::AtLeast as fn(i64) -> Bound)),
-            (None, Some(text)) => Some(("at_most", text, Bound::AtMost as fn(i64) -> Bound)),
+        let stated = match (&self.at_least, &self.at_most) {
+            (Some(text), None) => Some(("at_least", text)),
+            (None, Some(text)) => Some(("at_most", text)),
             _ => {
                 let detail = "must have exactly one of at_least and at_most";
                 faults.push((String::new(), detail.to_owned()));
                 None
             }
         };
-        let bound = bound.and_then(|(field, text, bound)| {
+        let bound = stated.and_then(|(field, text)| {
             let value = match name.unit() {
                 Unit::Amount => scaled(text),
                 _ => text.parse().ok(),
@@ -225,7 +225,8 @@ impl ConditionIn {
                     .map(|most| format!("must be at most {most}, which is as far as it goes")),
             };
             faults.extend(fault.map(|detail| (format!("/{field}"), detail)));
-            value.map(bound)
+            let is_least = field == "at_least";
+            value.map(|value| if is_least { Bound::AtLeast(value) } else { Bound::AtMost(value) })
         });
         match (metric, bound) {
             (Ok(metric), Some(bound)) if faults.is_empty() => Ok(Condition { metric, bound }),

@@ -121,9 +121,9 @@ mod tests {
         let spend = finding(Name::LifetimeSpend, None, AtLeast(100_000), Some(82_000));
         let tenure = finding(Name::TenureMonths, None, AtLeast(24), Some(20));
         let until = |findings: &[Finding], target| missing_until(findings, target, gbp);
-        assert_eq!(until(&[spend.clone()], "Gold").unwrap(), "180.00 more until Gold");
+        assert_eq!(until(std::slice::from_ref(&spend), "Gold").unwrap(), "180.00 more until Gold");
         assert_eq!(
-            until(&[tenure.clone()], "Platinum").unwrap(),
+            until(std::slice::from_ref(&tenure), "Platinum").unwrap(),
             "4 months of tenure until Platinum"
         );
         assert_eq!(
