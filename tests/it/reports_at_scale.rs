@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 fn fill(now_micros: i64) -> Vec<String> {
     let day = 86_400_000_000_i64;
     let numbers = format!(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {CUSTOMERS})"
+        "WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < {CUSTOMERS})"
     );
     let two = |e: &str| format!("CASE WHEN {e} < 10 THEN '0' ELSE '' END || {e}");
     let birthday = format!(

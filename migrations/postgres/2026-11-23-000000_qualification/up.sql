@@ -7,15 +7,23 @@ ALTER TABLE activities ADD COLUMN resolved_at BIGINT;
 ALTER TABLE activities ADD COLUMN agent TEXT COLLATE "C";
 ALTER TABLE activities ADD COLUMN note TEXT;
 ALTER TABLE activities ADD COLUMN follow_up_on TEXT COLLATE "C";
-CREATE INDEX activities_of_customer_by_kind ON activities (store_id, customer_id, kind, occurred_at, activity_id);
-CREATE INDEX activities_by_kind ON activities (store_id, kind, occurred_at, activity_id);
+-- Covers what customers say, in the order of the customers.
+CREATE INDEX activities_by_kind ON activities (store_id, kind, customer_id, occurred_at, score, is_public, resolved_at);
 CREATE INDEX activities_by_resolution ON activities (store_id, kind, resolved_at, occurred_at, activity_id);
-CREATE INDEX activities_by_referred ON activities (store_id, referred_id, occurred_at, activity_id) WHERE referred_id IS NOT NULL;
+-- Covers who referred whom.
+CREATE INDEX activities_by_referred ON activities (store_id, referred_id, occurred_at, activity_id, customer_id) WHERE referred_id IS NOT NULL;
 CREATE INDEX activities_by_follow_up ON activities (store_id, follow_up_on, activity_id) WHERE follow_up_on IS NOT NULL;
 
 -- How often a subscription was cancelled.
 ALTER TABLE customers ADD COLUMN cancellations BIGINT NOT NULL DEFAULT 0;
 UPDATE customers SET cancellations = 1 WHERE subscription_state = 'cancelled';
+
+-- Who was erased, who are few: counted, and left out, without reading everybody.
+CREATE INDEX customers_erased ON customers (store_id, erased_at, customer_id) WHERE erased_at IS NOT NULL;
+
+-- Covers what the fold reads of orders, and what customers spend.
+DROP INDEX orders_of_customer_by_completion;
+CREATE INDEX orders_of_customer_by_completion ON orders (store_id, customer_id, completed_at, placed_at, total, refunded, order_id);
 
 -- The rule that made a designation or raised it last.
 ALTER TABLE designations ADD COLUMN rule_code TEXT COLLATE "C";
@@ -71,6 +79,8 @@ CREATE TABLE nominations (
 CREATE INDEX nominations_by_time ON nominations (store_id, nominated_at, nomination_id);
 CREATE INDEX nominations_by_state ON nominations (store_id, state, nominated_at, nomination_id);
 CREATE INDEX nominations_of_customer ON nominations (store_id, customer_id, nominated_at, nomination_id);
+-- Whose nomination waits.
+CREATE INDEX nominations_waiting ON nominations (store_id, customer_id) WHERE state = 'waiting';
 CREATE INDEX nominations_by_rule ON nominations (store_id, rule_code, state) WHERE rule_code IS NOT NULL;
 
 -- The pass over all customers of a store that judges them: each night, and

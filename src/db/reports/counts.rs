@@ -1,6 +1,6 @@
 //! Reports that count and add up.
 
-use super::{rows, sum};
+use super::{not_erased, rows, sum};
 use crate::db::{Error, Result, Tx, micros, stored_word};
 use crate::domain::Instant;
 use crate::domain::designation::State;
@@ -189,47 +189,6 @@ pub fn retention(
     Ok((vips, at_risk))
 }
 
-/// What customers said in the span from `$2` to `$3`, and of what they still
-/// wait for an answer, by their tiers; and how many customers there are.
-///
-/// It is read in the order of the customers, who lie so in the other tables
-/// too. The limit is none: without it, the order would be optimized away.
-const SATISFACTION: &str = "
-    SELECT reached, given, state, customers, 0 AS surveys, 0 AS scores, 0 AS unsatisfied,
-        0 AS complaints, 0 AS public_complaints, 0 AS open_complaints
-    FROM standings
-    UNION ALL
-    SELECT m.tier, d.tier, d.state, 0,
-        CAST(SUM(f.surveys) AS BIGINT), CAST(SUM(f.scores) AS BIGINT),
-        CAST(SUM(f.unsatisfied) AS BIGINT), CAST(SUM(f.complaints) AS BIGINT),
-        CAST(SUM(f.public_complaints) AS BIGINT), CAST(SUM(f.open_complaints) AS BIGINT)
-    FROM (
-        SELECT * FROM (
-            SELECT customer_id, 1 AS surveys, score AS scores,
-                CASE WHEN score <= 2 THEN 1 ELSE 0 END AS unsatisfied,
-                0 AS complaints, 0 AS public_complaints, 0 AS open_complaints
-            FROM activities
-            WHERE store_id = $1 AND kind = 'survey' AND occurred_at >= $2 AND occurred_at < $3
-            UNION ALL
-            SELECT customer_id, 0, 0, 0, 1, CASE WHEN is_public THEN 1 ELSE 0 END, 0
-            FROM activities
-            WHERE store_id = $1 AND kind = 'complaint' AND occurred_at >= $2 AND occurred_at < $3
-            UNION ALL
-            SELECT customer_id, 0, 0, 0, 0, 0, 1
-            FROM activities
-            WHERE store_id = $1 AND kind = 'complaint' AND resolved_at IS NULL
-        ) a
-        ORDER BY customer_id LIMIT 9223372036854775807
-    ) f
-    CROSS JOIN memberships m
-    LEFT JOIN designations d ON d.store_id = m.store_id AND d.customer_id = m.customer_id
-    WHERE m.store_id = $1 AND m.customer_id = f.customer_id
-        AND NOT EXISTS (
-            SELECT 1 FROM customers e
-            WHERE e.store_id = $1 AND e.customer_id = m.customer_id AND e.erased_at IS NOT NULL
-        )
-    GROUP BY m.tier, d.tier, d.state";
-
 #[derive(QueryableByName)]
 struct SatisfactionRow {
     #[diesel(embed)]
@@ -261,12 +220,46 @@ pub struct Voices {
     pub open_complaints: i64,
 }
 
-/// What customers said in a span, by how they stand, as groups that add up.
+/// What customers said in a span, and of what they still wait for an answer, by
+/// how they stand, as groups that add up; and how many customers there are.
 ///
 /// # Errors
 /// [`Error`] from the database.
 pub fn satisfaction(tx: &mut Tx<'_>, store: &StoreId, span: &Span) -> Result<Vec<(Group, Voices)>> {
-    let sql = format!("WITH {DESIGNATED}, standings AS ({STANDINGS}) {SATISFACTION}");
+    // An index has all that was said in the order of the customers, who lie so
+    // in the other tables too.
+    let not_erased = not_erased(tx, "a.customer_id");
+    let sql = format!(
+        "WITH {DESIGNATED}, standings AS ({STANDINGS})
+        SELECT reached, given, state, customers, 0 AS surveys, 0 AS scores, 0 AS unsatisfied,
+            0 AS complaints, 0 AS public_complaints, 0 AS open_complaints
+        FROM standings
+        UNION ALL
+        SELECT m.tier, d.tier, d.state, 0,
+            CAST(SUM(a.surveys) AS BIGINT), CAST(SUM(a.scores) AS BIGINT),
+            CAST(SUM(a.unsatisfied) AS BIGINT), CAST(SUM(a.complaints) AS BIGINT),
+            CAST(SUM(a.public_complaints) AS BIGINT), CAST(SUM(a.open_complaints) AS BIGINT)
+        FROM (
+            SELECT customer_id, 1 AS surveys, score AS scores,
+                CASE WHEN score <= 2 THEN 1 ELSE 0 END AS unsatisfied,
+                0 AS complaints, 0 AS public_complaints, 0 AS open_complaints
+            FROM activities
+            WHERE store_id = $1 AND kind = 'survey' AND occurred_at >= $2 AND occurred_at < $3
+            UNION ALL
+            SELECT customer_id, 0, 0, 0,
+                CASE WHEN occurred_at >= $2 AND occurred_at < $3 THEN 1 ELSE 0 END,
+                CASE WHEN is_public AND occurred_at >= $2 AND occurred_at < $3 THEN 1 ELSE 0 END,
+                CASE WHEN resolved_at IS NULL THEN 1 ELSE 0 END
+            FROM activities
+            WHERE store_id = $1 AND kind = 'complaint'
+                AND (resolved_at IS NULL OR (occurred_at >= $2 AND occurred_at < $3))
+        ) a
+        CROSS JOIN memberships m
+        LEFT JOIN designations d ON d.store_id = m.store_id AND d.customer_id = m.customer_id
+        WHERE m.store_id = $1 AND m.customer_id = a.customer_id
+            AND {not_erased}
+        GROUP BY m.tier, d.tier, d.state"
+    );
     let rows = rows!(
         tx,
         SatisfactionRow,
@@ -285,28 +278,14 @@ pub fn satisfaction(tx: &mut Tx<'_>, store: &StoreId, span: &Span) -> Result<Vec
         .collect()
 }
 
-/// What each customer has spent of all time, less refunds, from an index.
-const SPENT_EVER: &str = "
-    SELECT m.lifetime_amount AS amount
-    FROM memberships m LEFT JOIN erased e ON e.customer_id = m.customer_id
-    WHERE m.store_id = $1 AND m.lifetime_amount > 0 AND e.customer_id IS NULL";
-
-/// What each customer has spent on orders completed from `$5` to `$6`, less
-/// refunds, from an index. It fits, since what they ever spent does.
-const SPENT_IN_SPAN: &str = "
-    SELECT CAST(SUM(o.total - o.refunded) AS BIGINT) AS amount
-    FROM orders o LEFT JOIN erased e ON e.customer_id = o.customer_id
-    WHERE o.store_id = $1 AND o.completed_at >= $5 AND o.completed_at < $6
-        AND e.customer_id IS NULL
-    GROUP BY o.customer_id";
-
 /// The spending of all customers (a share of 0 %), and where the top `$2`, `$3`
 /// and `$4` percent of them are cut off. How many a share is, is said by
 /// `domain::report::spend::top_count` too.
 const SPENDING: &str = "
     counted AS MATERIALIZED (
         SELECT (SELECT COUNT(*) FROM customers WHERE store_id = $1)
-            - (SELECT COUNT(*) FROM erased) AS customers
+            - (SELECT COUNT(*) FROM customers WHERE store_id = $1 AND erased_at IS NOT NULL)
+            AS customers
     ),
     shares AS MATERIALIZED (
         SELECT p.percent, CASE
@@ -368,18 +347,30 @@ pub struct Spending {
     pub cuts: Vec<(i64, Cut)>,
 }
 
-/// What the customers have spent who are not erased, in a span or ever.
+/// What the customers have spent who are not erased, less refunds: on orders
+/// completed in a span, or ever.
 ///
 /// # Errors
 /// [`Error`] from the database.
 pub fn spending(tx: &mut Tx<'_>, store: &StoreId, span: Option<&Span>) -> Result<Spending> {
-    let spent = if span.is_some() { SPENT_IN_SPAN } else { SPENT_EVER };
-    let sql = format!(
-        "WITH erased AS MATERIALIZED (
-            SELECT customer_id FROM customers WHERE store_id = $1 AND erased_at IS NOT NULL
+    // What each customer has spent, from an index. In a span it fits, since
+    // what they ever spent does.
+    let spent = match span {
+        None => format!(
+            "SELECT m.lifetime_amount AS amount
+            FROM memberships m
+            WHERE m.store_id = $1 AND m.lifetime_amount > 0 AND {}",
+            not_erased(tx, "m.customer_id")
         ),
-        spent AS MATERIALIZED ({spent}), {SPENDING}"
-    );
+        Some(_) => format!(
+            "SELECT CAST(SUM(o.total - o.refunded) AS BIGINT) AS amount
+            FROM orders o
+            WHERE o.store_id = $1 AND o.completed_at >= $5 AND o.completed_at < $6 AND {}
+            GROUP BY o.customer_id",
+            not_erased(tx, "o.customer_id")
+        ),
+    };
+    let sql = format!("WITH spent AS MATERIALIZED ({spent}), {SPENDING}");
     let [first, second, third] = TOP_PERCENTS;
     let rows = match span {
         None => rows!(

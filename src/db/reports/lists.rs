@@ -1,6 +1,6 @@
 //! Reports that list customers, page by page.
 
-use super::{falling, parts, place_of_rule, place_of_tier, rising, rows, sum};
+use super::{falling, not_erased, parts, place_of_rule, place_of_tier, rising, rows, sum};
 use crate::db::page::Seek;
 use crate::db::{Result, Tx, micros};
 use crate::domain::id::StoreId;
@@ -301,53 +301,6 @@ pub fn tier_fit(
     Ok(rows!(tx, TierFitRow, sql, (Text, store.as_str()), (Text, customer), (BigInt, limit),))
 }
 
-/// Who refers customers: the referrals of the span from `$2` to `$3`, and what
-/// those whom they ever referred ordered in it, since they were. Of several
-/// referrals of one customer the earliest counts. The page begins after the
-/// spending `$4` and `$5` (its two parts) and the customer `$6`.
-const REFERRERS: &str = "
-    WITH counting AS MATERIALIZED (
-        SELECT a.customer_id, a.referred_id, a.occurred_at
-        FROM activities a
-        WHERE a.store_id = $1 AND a.referred_id IS NOT NULL
-            AND NOT EXISTS (
-                SELECT 1 FROM activities b
-                WHERE b.store_id = $1 AND b.referred_id = a.referred_id
-                    AND (b.occurred_at < a.occurred_at
-                        OR (b.occurred_at = a.occurred_at AND b.activity_id < a.activity_id))
-            )
-            AND NOT EXISTS (
-                SELECT 1 FROM customers e
-                WHERE e.store_id = $1 AND e.customer_id = a.referred_id
-                    AND e.erased_at IS NOT NULL
-            )
-    )
-    SELECT t.customer_id, c.name, c.flag, c.vip_until, t.referrals, t.high, t.low
-    FROM (
-        SELECT customer_id, CAST(SUM(referrals) AS BIGINT) AS referrals,
-            CAST(SUM(high) AS BIGINT) + CAST(SUM(low) AS BIGINT) / 1000000 AS high,
-            CAST(SUM(low) AS BIGINT) % 1000000 AS low
-        FROM (
-            SELECT customer_id, 1 AS referrals, 0 AS high, 0 AS low FROM counting
-            WHERE occurred_at >= $2 AND occurred_at < $3
-            UNION ALL
-            SELECT r.customer_id, 0, (o.total - o.refunded) / 1000000,
-                (o.total - o.refunded) % 1000000
-            FROM counting r CROSS JOIN orders o
-            WHERE o.store_id = $1 AND o.customer_id = r.referred_id
-                AND o.completed_at >= $2 AND o.completed_at < $3
-                AND o.completed_at >= r.occurred_at
-        ) s
-        GROUP BY customer_id
-    ) t
-    CROSS JOIN customers c
-    WHERE (t.referrals > 0 OR t.high > 0 OR t.low > 0)
-        AND c.store_id = $1 AND c.customer_id = t.customer_id AND c.erased_at IS NULL
-        AND (t.high < $4
-            OR (t.high = $4 AND (t.low < $5 OR (t.low = $5 AND t.customer_id < $6))))
-    ORDER BY t.high DESC, t.low DESC, t.customer_id DESC
-    LIMIT $7";
-
 /// A customer who has referred others.
 #[derive(Debug, Clone, PartialEq, QueryableByName)]
 #[expect(missing_docs, reason = "the columns are the API's fields")]
@@ -376,8 +329,8 @@ impl ReferrerRow {
 }
 
 /// A page of those who referred somebody in a span, or whose referrals ordered
-/// in it; the highest spending first. A place in it is the spending, in minor
-/// units, and the customer.
+/// in it since they were referred; the highest spending first. A place in it is
+/// the spending, in minor units, and the customer.
 ///
 /// # Errors
 /// [`crate::db::Error`] from the database.
@@ -394,10 +347,51 @@ pub fn list_referrers(
         // Above all sums, also of those that don't fit.
         None => (i64::MAX, 0),
     };
+    // Of several referrals of one customer the earliest counts.
+    let not_erased = not_erased(tx, "a.referred_id");
+    let sql = format!(
+        "WITH counting AS MATERIALIZED (
+            SELECT a.customer_id, a.referred_id, a.occurred_at
+            FROM activities a
+            WHERE a.store_id = $1 AND a.referred_id IS NOT NULL
+                AND NOT EXISTS (
+                    SELECT 1 FROM activities b
+                    WHERE b.store_id = $1 AND b.referred_id = a.referred_id
+                        AND (b.occurred_at < a.occurred_at
+                            OR (b.occurred_at = a.occurred_at AND b.activity_id < a.activity_id))
+                )
+                AND {not_erased}
+        )
+        SELECT t.customer_id, c.name, c.flag, c.vip_until, t.referrals, t.high, t.low
+        FROM (
+            SELECT customer_id, CAST(SUM(referrals) AS BIGINT) AS referrals,
+                CAST(SUM(high) AS BIGINT) + CAST(SUM(low) AS BIGINT) / 1000000 AS high,
+                CAST(SUM(low) AS BIGINT) % 1000000 AS low
+            FROM (
+                SELECT customer_id, 1 AS referrals, 0 AS high, 0 AS low FROM counting
+                WHERE occurred_at >= $2 AND occurred_at < $3
+                UNION ALL
+                SELECT r.customer_id, 0, (o.total - o.refunded) / 1000000,
+                    (o.total - o.refunded) % 1000000
+                FROM counting r CROSS JOIN orders o
+                WHERE o.store_id = $1 AND o.customer_id = r.referred_id
+                    AND o.completed_at >= $2 AND o.completed_at < $3
+                    AND o.completed_at >= r.occurred_at
+            ) s
+            GROUP BY customer_id
+        ) t
+        CROSS JOIN customers c
+        WHERE (t.referrals > 0 OR t.high > 0 OR t.low > 0)
+            AND c.store_id = $1 AND c.customer_id = t.customer_id AND c.erased_at IS NULL
+            AND (t.high < $4
+                OR (t.high = $4 AND (t.low < $5 OR (t.low = $5 AND t.customer_id < $6))))
+        ORDER BY t.high DESC, t.low DESC, t.customer_id DESC
+        LIMIT $7"
+    );
     Ok(rows!(
         tx,
         ReferrerRow,
-        REFERRERS,
+        sql,
         (Text, store.as_str()),
         (BigInt, micros(span.from_at)),
         (BigInt, micros(span.to_at)),

@@ -9,7 +9,8 @@
 //!   their numbers too.
 //! - `CROSS JOIN` with the condition in `WHERE` has SQLite, which keeps no
 //!   statistics here, read the tables in the order in which they are named; to
-//!   PostgreSQL it is like any other join.
+//!   PostgreSQL it is like any other join. The one condition that each has to
+//!   be told in words of its own is [`not_erased`].
 //! - Sums of amounts come in two parts, millions of minor units and the rest,
 //!   which don't overflow; [`sum`] puts them together.
 //! - Every column that is read as a number is cast, because PostgreSQL sums
@@ -47,6 +48,19 @@ fn numbered(tx: &Tx<'_>, sql: &str) -> String {
     match tx.conn {
         Conn::Postgres(_) => sql.to_owned(),
         Conn::Sqlite(_) => sql.replace('$', "?"),
+    }
+}
+
+/// A condition: the column names nobody who was erased.
+///
+/// PostgreSQL makes one join of it. To SQLite that would be a look-up for each
+/// row; it makes a list of the erased first, which PostgreSQL would go through
+/// for each row once the list is long.
+fn not_erased(tx: &Tx<'_>, column: &str) -> String {
+    let erased = "FROM customers e WHERE e.store_id = $1 AND e.erased_at IS NOT NULL";
+    match tx.conn {
+        Conn::Postgres(_) => format!("NOT EXISTS (SELECT 1 {erased} AND e.customer_id = {column})"),
+        Conn::Sqlite(_) => format!("{column} NOT IN (SELECT e.customer_id {erased})"),
     }
 }
 
