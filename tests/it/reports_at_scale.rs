@@ -1,5 +1,5 @@
-//! How long the reports take with a million customers: run by hand, and each
-//! night (see CONTRIBUTING.md), since filling the tables takes minutes.
+//! How long the reports take with a million customers: run by `.ci/nightly`,
+//! since filling the tables takes minutes.
 
 use crate::support::*;
 use accolade::api::auth::Role;
