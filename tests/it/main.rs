@@ -22,6 +22,7 @@ mod erasure;
 mod event_feed;
 mod one_look_up;
 mod paging_under_change;
+mod qualification_pass;
 mod real_year;
 mod real_year_rules;
 mod reports_at_scale;
