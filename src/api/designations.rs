@@ -264,7 +264,7 @@ pub struct DesignationOut {
     /// `manual`, or `automatic` where a tier that was reached or a rule made it.
     #[schema(examples("manual"))]
     pub source: String,
-    /// The rule that made it, or raised it last.
+    /// The rule that made it, or raised its tier last.
     #[schema(required, examples("vip-gold"))]
     pub rule: Option<String>,
     /// Whether that rule is `enabled`, `disabled` or `deleted`; what it granted

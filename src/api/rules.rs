@@ -380,7 +380,8 @@ impl GrantsOut {
 /// What a rule has granted so far.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct GrantedOut {
-    /// Designations that have not ended and that it made, or raised last.
+    /// Designations that have not ended and that it made, or whose tier it
+    /// raised last: `GET /v1/designations?rule=` lists them.
     #[schema(examples(12))]
     pub designations: i64,
     /// Nominations by it that wait.

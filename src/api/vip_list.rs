@@ -65,6 +65,9 @@ pub struct DesignationsQuery {
     /// Only VIPs whom this person looks after.
     #[param(min_length = 1, max_length = 64, example = "sam")]
     assigned_to: Option<String>,
+    /// Only VIPs whom this rule made, or whose tier it raised last.
+    #[param(pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "vip-gold")]
+    rule: Option<String>,
     /// What to sort by, a minus before it for the highest first.
     #[param(inline)]
     sort: Option<DesignationSort>,
@@ -159,6 +162,7 @@ impl DesignationsQuery {
             stage: self.stage.map(|stage| Window::of(stage.into(), zone, now)),
             profile: self.profile.map(Profile::from),
             assigned_to: self.assigned_to.clone(),
+            rule: self.rule.clone(),
         }
     }
 }

@@ -390,6 +390,8 @@ pub struct Filter {
     pub profile: Option<Profile>,
     /// Who looks after them.
     pub assigned_to: Option<String>,
+    /// The rule that made them VIPs, or raised their tier last.
+    pub rule: Option<String>,
 }
 
 /// What the VIP list is sorted by.
@@ -499,6 +501,9 @@ pub fn list(
     }
     if let Some(profile) = &filter.profile {
         query = query.filter(designations::profile.eq(word(&Profile::WORDS, profile)));
+    }
+    if let Some(rule) = &filter.rule {
+        query = query.filter(designations::rule_code.eq(rule));
     }
     if let Some(assigned_to) = &filter.assigned_to {
         query = query.filter(designations::assigned_to.eq(assigned_to));

@@ -171,7 +171,7 @@ pub struct Designation {
     pub grace_until: Option<Instant>,
     /// Whether a tier that was reached, or a rule, made it, and no person.
     pub is_automatic: bool,
-    /// The rule that made it or raised it last.
+    /// The rule that made it or raised its tier last.
     pub rule: Option<RuleCode>,
     /// When it was made.
     pub designated_at: Instant,

@@ -593,6 +593,11 @@ on_both! {
         assert_eq!(settled["granted"], json!({"designations": 2, "nominations_waiting": 0}));
         let list = app.manager().get("/v1/designations").expect(200).body;
         assert_eq!(ids(&list, "designations", "customer_id"), ["met", "met-too"]);
+        app.manager().put("/v1/customers/other/designation", &json!({})).expect(201);
+        for (rule, expected) in [("r", vec!["met", "met-too"]), ("absent", vec![])] {
+            let list = app.manager().get(&format!("/v1/designations?rule={rule}")).expect(200).body;
+            assert_eq!(ids(&list, "designations", "customer_id"), expected);
+        }
         let made = designation(app, "met");
         for (field, value) in [
             ("state", json!("active")), ("tier", json!("gold")), ("benefits", json!(["hamper"])),
