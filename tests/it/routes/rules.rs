@@ -593,7 +593,7 @@ on_both! {
         assert_eq!(settled["granted"], json!({"designations": 2, "nominations_waiting": 0}));
         let list = app.manager().get("/v1/designations").expect(200).body;
         assert_eq!(ids(&list, "designations", "customer_id"), ["met", "met-too"]);
-        app.manager().put("/v1/customers/other/designation", &json!({})).expect(201);
+        let by_hand = designate(app, "other", &json!({}));
         for (rule, expected) in [("r", vec!["met", "met-too"]), ("absent", vec![])] {
             let list = app.manager().get(&format!("/v1/designations?rule={rule}")).expect(200).body;
             assert_eq!(ids(&list, "designations", "customer_id"), expected);
@@ -611,7 +611,6 @@ on_both! {
         assert_eq!((&badge["status"], &badge["tier"]["code"]), (&json!("vip"), &json!("gold")));
         assert!(nominations(app, "").is_empty());
         // By a person's word there is no rule.
-        let by_hand = designate(app, "other", &json!({}));
         assert_eq!((&by_hand["rule"], &by_hand["rule_state"]), (&Value::Null, &Value::Null));
     }
 
