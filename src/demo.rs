@@ -11,7 +11,8 @@ use crate::domain::benefit::{Benefit, Icon, Kind, TierTreatment, Treatment};
 use crate::domain::change::{EffectiveFrom, Settings};
 use crate::domain::customer::SubscriptionState;
 use crate::domain::designation::Priority;
-use crate::domain::fact::OrderStatus;
+use crate::domain::earning::{Reward, Ways};
+use crate::domain::fact::{OrderStatus, Worth};
 use crate::domain::id::{
     ActivityId, BenefitCode, CustomerId, InvalidId, OrderId, RefundId, StoreId, TierCode,
 };
@@ -29,6 +30,7 @@ use crate::workflow::{self, IfMatch, links};
 use chrono::{Duration, NaiveDate, SubsecRound};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use rust_decimal::Decimal;
 
 /// The demo's store.
 pub const STORE: &str = "demo";
@@ -188,19 +190,20 @@ fn set_up(
     if find(tx, store, Hold::Update)?.is_some() {
         return Ok(false);
     }
-    let tier = |code: &str, name: &str, rank, threshold| {
+    let tier = |code: &str, name: &str, rank, threshold, percent: i64| {
         Ok::<_, workflow::Error>(Tier {
             code: TierCode::parse(code)?,
             name: name.to_owned(),
             rank,
             threshold: Some(threshold),
+            reward: Some(Reward::Rate(Decimal::new(percent, 2))),
         })
     };
     let tiers = vec![
-        tier("bronze", "Bronze", 1, 0)?,
-        tier("silver", "Silver", 2, 25_000)?,
-        tier("gold", "Gold", 3, 50_000)?,
-        tier("platinum", "Platinum", 4, 100_000)?,
+        tier("bronze", "Bronze", 1, 0, 1)?,
+        tier("silver", "Silver", 2, 25_000, 2)?,
+        tier("gold", "Gold", 3, 50_000, 3)?,
+        tier("platinum", "Platinum", 4, 100_000, 5)?,
     ];
     let start_date = before(now, Duration::days(730)).date_naive();
     let settings = Settings {
@@ -211,11 +214,13 @@ fn set_up(
         time_zone: chrono_tz::Europe::London,
         start_date,
         grace_days: 90,
+        credit_expiry_months: Some(24),
         rules: Rules {
             entry_method: EntryMethod::AmountSpent,
             progress_reset: ProgressReset::Rolling { months: 12, anchor: Anchor::FirstTier },
             tier_retention: TierRetention::Permanent,
             points_per_unit: 1.into(),
+            ways: Ways::default(),
             ladder: Ladder::new(tiers).unwrap_or_default(),
         },
     };
@@ -288,7 +293,7 @@ fn lines(currency: Currency, now: Instant) -> Result<Vec<Line>, ApiError> {
             lines.push(Line::Activity(Activity {
                 id: ActivityId::parse(&format!("p{number}")).map_err(invalid)?,
                 customer: id,
-                happening: Happening::Points { points },
+                happening: Happening::Points { worth: Worth::Points(points) },
                 occurred_at: after(joined_at, Duration::days(1)),
                 updated_at: None,
             }));

@@ -5,12 +5,14 @@ use super::extract::{Id, IfMatchHeader, Json, NoQuery, Query, etag, rule};
 use super::orders::put_status;
 use super::problem::{ANY_TOKEN, ApiError, ApiResult, BODY, Code, Fault, TOKEN, problems};
 use super::read_of_store;
+use super::rewards::{BalancesOut, EarnedOut};
 use super::wire::{self, At, MembershipChangeOut, MembershipOut, PageQuery, words};
 use crate::db::activities::{self, ActivityRow};
 use crate::db::page::Seek;
 use crate::db::{Db, customers, maybe_instant};
 use crate::domain::activity::{Happening, Kind};
-use crate::domain::id::{ActivityId, CustomerId};
+use crate::domain::fact::Worth;
+use crate::domain::id::{ActivityId, CustomerId, WayCode};
 use crate::domain::words::word;
 use crate::workflow::Refusal;
 use crate::workflow::facts::{self, Activity};
@@ -39,10 +41,16 @@ pub struct ActivityIn {
     #[serde(default)]
     #[schema(examples("2024-06-01T10:00:00Z"))]
     pub updated_at: Option<At>,
-    /// How many points were earned: given with `points`, and only then.
+    /// How many points were earned: goes with `points`, which has either this
+    /// or `way_to_earn`.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 1_000_000_000_000_i64, examples(50))]
     pub points: Option<i64>,
+    /// The way to earn by event that says how many points there are, by the
+    /// tier that the customer held before; never changes. Goes with `points`.
+    #[serde(default)]
+    #[schema(pattern = "^[A-Za-z0-9._:-]{1,64}$", examples("review"))]
+    pub way_to_earn: Option<String>,
     /// Whom the customer brought in, who is another one and need not be known
     /// yet: given with `referral`, and only then. A customer is referred once:
     /// of several referrals the earliest counts.
@@ -114,9 +122,11 @@ fn activity_rules(activity: &ActivityIn) -> Result<(), ValidationError> {
     let is = |kinds: &[ActivityKind]| kinds.contains(&kind);
     use ActivityKind::{Complaint, Contact, Points, Referral, Survey};
     let (is_complaint, is_contact) = (is(&[Complaint]), is(&[Contact]));
+    let has_way = activity.way_to_earn.is_some();
     // Each field: whether it is given, has to be, and can be.
     let fields = [
-        ("points", activity.points.is_some(), is(&[Points]), is(&[Points])),
+        ("points", activity.points.is_some(), is(&[Points]) && !has_way, is(&[Points])),
+        ("way_to_earn", has_way, false, is(&[Points])),
         (
             "referred_customer_id",
             activity.referred_customer_id.is_some(),
@@ -146,6 +156,10 @@ fn activity_rules(activity: &ActivityIn) -> Result<(), ValidationError> {
             faults.push((format!("/{name}"), format!("does not go with the kind {word}")));
         }
     }
+    if has_way && activity.points.is_some() {
+        let detail = "does not go with points: the way says how many there are";
+        faults.push(("/way_to_earn".into(), detail.into()));
+    }
     if activity.referred_customer_id.as_ref() == Some(&activity.customer_id) {
         let detail = "must be another customer than customer_id";
         faults.push(("/referred_customer_id".into(), detail.into()));
@@ -172,7 +186,14 @@ impl ActivityIn {
         };
         let channel = self.channel.unwrap_or_default();
         let happening = match self.kind {
-            ActivityKind::Points => Happening::Points { points: self.points.unwrap_or_default() },
+            ActivityKind::Points => Happening::Points {
+                worth: match &self.way_to_earn {
+                    Some(way) => Worth::Event(WayCode::parse(way).map_err(|error| {
+                        ApiError::invalid(vec![Fault::new("/way_to_earn", error.to_string())])
+                    })?),
+                    None => Worth::Points(self.points.unwrap_or_default()),
+                },
+            },
             ActivityKind::Referral => {
                 let referred = self.referred_customer_id.unwrap_or_default();
                 Happening::Referral { referred: customer("referred_customer_id", &referred)? }
@@ -212,9 +233,12 @@ pub struct ActivityOut {
     /// What kind of activity it is: `points`, `referral`, `survey`, `complaint` or `contact`.
     #[schema(examples("points"))]
     pub kind: String,
-    /// How many points were earned.
+    /// How many points were earned, where the shop says so.
     #[schema(required, examples(50))]
     pub points: Option<i64>,
+    /// The way to earn that says how many points the event gives, by the tier held then.
+    #[schema(required, examples("review"))]
+    pub way_to_earn: Option<String>,
     /// Whom the customer brought in.
     #[schema(required, examples("c2"))]
     pub referred_customer_id: Option<String>,
@@ -255,7 +279,8 @@ impl ActivityOut {
             activity_id: row.activity_id.clone(),
             customer_id: row.customer_id.clone(),
             kind: row.kind.clone(),
-            points: row.points,
+            points: row.points.filter(|_| row.way_to_earn.is_none()),
+            way_to_earn: row.way_to_earn.clone(),
             referred_customer_id: row.referred_id.clone(),
             score: row.score,
             channel: row.channel.clone(),
@@ -277,18 +302,24 @@ pub struct ActivityRecordedOut {
     pub activity: ActivityOut,
     /// The customer's membership without and with it.
     pub membership: MembershipChangeOut,
+    /// What this moved in the customer's ledger.
+    pub earned: EarnedOut,
+    /// What the customer has then; of what was spent before it was refunded,
+    /// what is owed.
+    pub balances: BalancesOut,
 }
 
 problems!(PutActivityProblems: ANY_TOKEN, BODY, &[
     Code::StoreNotSetUp, Code::TooFarAhead, Code::ActivityFixed, Code::FigureOverflow,
-    Code::PreconditionFailed, Code::CustomerErased,
+    Code::PreconditionFailed, Code::CustomerErased, Code::UnknownWayToEarn,
 ]);
 
 /// Send an activity, or another state of one.
 ///
 /// The first time is 201; the same again is 200 and changes nothing. Another
 /// body is a correction: a complaint is resolved by sending it again with
-/// `resolved_at`. Only points move the membership. A `contact` of a customer
+/// `resolved_at`. Only points move the membership and the customer's balance.
+/// A `contact` of a customer
 /// who was erased is refused; other kinds still count. Roles: all.
 #[utoipa::path(
     tag = "Facts",
@@ -330,6 +361,8 @@ pub async fn put_activity(
             before: membership(&recorded.before),
             after: membership(&recorded.after),
         },
+        earned: EarnedOut::new(recorded.earned.moved, currency),
+        balances: BalancesOut::new(recorded.earned.balance, currency),
     };
     Ok(HttpResponse::build(put_status(recorded.stored))
         .insert_header(etag(recorded.row.version))

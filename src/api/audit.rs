@@ -62,9 +62,10 @@ pub struct AuditEntryOut {
     /// `designation_ended`, `linked`, `unlinked`, `customer_changed`,
     /// `customer_erased`, `membership_recalculated`, `program_changed`,
     /// `program_paused`, `program_resumed`, `tiers_changed`, `tier_changed`,
-    /// `tier_removed`, `benefit_changed`, `benefit_removed`, `rule_changed`,
-    /// `rule_removed`, `nominated`, `nomination_approved` or
-    /// `nomination_declined`.
+    /// `tier_removed`, `way_to_earn_changed`, `way_to_earn_removed`,
+    /// `benefit_changed`, `benefit_removed`, `rule_changed`, `rule_removed`,
+    /// `nominated`, `nomination_approved`, `nomination_declined`,
+    /// `credit_redeemed`, `credit_adjusted` or `credit_expired`.
     #[schema(examples("status_changed"))]
     pub action: String,
     /// Whom it concerns; null where it is no customer.

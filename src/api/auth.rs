@@ -174,6 +174,10 @@ permissions! {
     ReadLists: Support Manager Administrator PlatformAdmin;
     /// Erases a customer.
     EraseCustomers: Storefront Administrator PlatformAdmin;
+    /// Spends store credit and points.
+    RedeemCredit: Storefront Manager Administrator PlatformAdmin;
+    /// Gives, takes and ends store credit and points by hand.
+    AdjustCredit: Manager Administrator PlatformAdmin;
     /// Reads badges, and what staff set by hand.
     ReadBadges: Support Manager Administrator PlatformAdmin;
     /// Sets flags and links.

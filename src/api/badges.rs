@@ -4,6 +4,7 @@ use super::auth::{Allowed, ReadBadges, ReadOne};
 use super::benefits::BenefitOut;
 use super::extract::{Id, Json, NoQuery, Query, rule};
 use super::problem::{ANY_TOKEN, ApiError, ApiResult, BODY, Code, TOKEN, problems};
+use super::rewards::BalancesOut;
 use super::svg::{Drawing, draw};
 use super::wire::{self, At};
 use crate::db::Db;
@@ -200,6 +201,8 @@ pub struct BadgeOut {
     pub warnings: Vec<WarningOut>,
     /// What the customer ever came to.
     pub lifetime: LifetimeOut,
+    /// The store credit and the points that the customer has now.
+    pub balances: BalancesOut,
     /// The instant that this holds for.
     #[schema(examples("2024-06-01T10:00:00Z"))]
     pub as_of: At,
@@ -234,6 +237,7 @@ impl BadgeOut {
                 member_since: At(treated.joined_at),
                 last_order_at: treated.last_order_at.map(At),
             },
+            balances: BalancesOut::new(treated.balance, currency),
             as_of: At(membership.as_of),
         }
     }

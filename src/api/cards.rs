@@ -4,6 +4,7 @@ use super::auth::{Allowed, ReadOne};
 use super::benefits::BenefitOut;
 use super::extract::{Id, NoQuery};
 use super::problem::{ANY_TOKEN, ApiResult, Code, problems};
+use super::rewards::{BalancesOut, RewardOut};
 use super::wire::{self, At, FiguresOut, MembershipOut, NextTierOut};
 use crate::db::Db;
 use crate::db::badges::Ids;
@@ -81,6 +82,11 @@ pub struct CardOut {
     pub resets_at: Option<At>,
     /// The benefits that the customer has now.
     pub benefits: Vec<BenefitOut>,
+    /// What the tier gives back on orders; null for nothing.
+    #[schema(required)]
+    pub reward: Option<RewardOut>,
+    /// The store credit and the points that the customer has now.
+    pub balances: BalancesOut,
     /// The VIP status, where the setting `vip_visible_to_customers` shows it.
     #[schema(required)]
     pub vip: Option<CardVipOut>,
@@ -152,6 +158,8 @@ pub async fn get_card(
         entry_method: word(&EntryMethod::WORDS, &membership.entry_method).to_owned(),
         next_tier: out.next_tier,
         resets_at: out.period.and_then(|period| period.end),
+        reward: out.reward,
+        balances: BalancesOut::new(treated.balance, program.currency),
         benefits: seen.benefits.iter().map(|had| BenefitOut::from(&had.benefit)).collect(),
         vip,
     }))

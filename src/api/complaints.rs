@@ -89,7 +89,8 @@ impl Placed {
     fn new(found: OpenComplaint, record: &ProgramRecord, now: Instant) -> Result<Self, Error> {
         let OpenComplaint { complaint, customer, membership, designation } = found;
         let flagged = Vec::new();
-        let found = Found { order_id: None, customer, membership, designation, flagged };
+        let account = None;
+        let found = Found { order_id: None, customer, membership, designation, account, flagged };
         let treated = Treated::of(&record.program, found, now)?;
         let badge = &treated.badge;
         let at = complaint.at()?;

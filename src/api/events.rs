@@ -38,8 +38,10 @@ pub struct EventOut {
     /// `removal_reason`), `status_changed` (`from`, `to`), `order_flagged`
     /// (`order_id`, `status`), `complaint_received` (`activity_id`, `channel`,
     /// `public`), `nomination_made` (`nomination_id`, `source`, `rule`,
-    /// `tier`), `nomination_decided` (`nomination_id`, `state`) or
-    /// `customer_erased`.
+    /// `tier`), `nomination_decided` (`nomination_id`, `state`),
+    /// `credit_redeemed`, `credit_adjusted`, `credit_expired` or `credit_owed`
+    /// (each with the `number` of the entry in the ledger and the `credit` and
+    /// `points` that it moved) or `customer_erased`.
     #[schema(examples("status_changed"))]
     pub kind: String,
     /// To whom.

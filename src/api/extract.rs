@@ -53,7 +53,7 @@ const ID_RULE: &str = "must be 1 to 64 characters of A–Z a–z 0–9 . _ : -";
 const NUL_RULE: &str = "must not hold the character U+0000";
 
 /// What a pattern of the document says, in words.
-const PATTERNS: [(&str, &str); 10] = [
+const PATTERNS: [(&str, &str); 12] = [
     ("^[0-9]{4}-(0[1-9]|1[0-2])$", "must be a month such as \"2026-11\""),
     (ID_PATTERN, ID_RULE),
     (
@@ -76,6 +76,14 @@ const PATTERNS: [(&str, &str); 10] = [
     (
         super::wire::CURRENCY_PATTERN,
         "must be a currency code of three capital letters, such as \"GBP\"",
+    ),
+    (
+        super::wire::SHARE_PATTERN,
+        "must be a decimal string such as \"0.05\", with at most four decimals",
+    ),
+    (
+        super::wire::SIGNED_AMOUNT_PATTERN,
+        "must be a decimal string such as \"5.00\", or \"-5.00\" where it may be below zero: at most 16 digits before and 4 after the point",
     ),
     (super::wire::EMAIL_PATTERN, "must be an e-mail address"),
     (super::wire::TEXT_PATTERN, "must not be blank, nor hold control characters"),
@@ -128,6 +136,12 @@ fn add_faults(error: &jsonschema::ValidationError<'_>, root: &str, faults: &mut 
                 None => "has none of the shapes that it can have".to_owned(),
             }
         }
+        // All names of fields of a map are identifiers.
+        Kind::PropertyNames { error: inner } => {
+            let name = inner.instance().as_str().unwrap_or_default();
+            faults.push(Fault::new(field(name), ID_RULE));
+            return;
+        }
         Kind::Pattern { pattern } => PATTERNS
             .iter()
             .find(|(known, _)| known == pattern)
@@ -155,6 +169,7 @@ fn add_faults(error: &jsonschema::ValidationError<'_>, root: &str, faults: &mut 
         Kind::MinLength { limit } => format!("must have at least {limit} characters"),
         Kind::Maximum { limit } => format!("must be at most {limit}"),
         Kind::Minimum { limit } => format!("must be at least {limit}"),
+        Kind::MaxProperties { limit } => format!("must have at most {limit} fields"),
         Kind::MaxItems { limit } => format!("must have at most {limit} items"),
         _ => error.to_string(),
     };
@@ -522,7 +537,7 @@ macro_rules! path_ids {
     )*};
 }
 
-path_ids! { CustomerId OrderId RefundId ActivityId TierCode BenefitCode RuleCode }
+path_ids! { CustomerId OrderId RefundId ActivityId TierCode BenefitCode RuleCode WayCode }
 
 impl From<PathId> for String {
     fn from(id: PathId) -> Self {

@@ -8,6 +8,7 @@ pub mod benefits;
 pub mod cards;
 pub mod changes;
 pub mod complaints;
+pub mod credits;
 pub mod csv;
 pub mod customer_list;
 pub mod customers;
@@ -30,12 +31,14 @@ pub mod recalculations;
 pub mod refunds;
 pub mod reports;
 pub mod revisions;
+pub mod rewards;
 pub mod rules;
 pub mod statuses;
 pub mod svg;
 pub mod tiers;
 pub mod timeline;
 pub mod vip_list;
+pub mod ways_to_earn;
 pub mod wire;
 
 use crate::db::programs::{Hold, ProgramRecord};
@@ -110,6 +113,10 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(tiers::get_tier)
         .service(tiers::put_tier)
         .service(tiers::delete_tier)
+        .service(ways_to_earn::list_ways_to_earn)
+        .service(ways_to_earn::put_way_to_earn)
+        .service(ways_to_earn::get_way_to_earn)
+        .service(ways_to_earn::delete_way_to_earn)
         .service(memberships::get_membership)
         .service(memberships::explain_membership)
         .service(memberships::recalculate_membership)
@@ -134,6 +141,9 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(benefits::get_benefit)
         .service(benefits::list_benefits)
         .service(benefits::delete_benefit)
+        .service(credits::list_credits)
+        .service(credits::post_credit)
+        .service(credits::get_reward)
         .service(rules::list_rules)
         .service(rules::put_rule)
         .service(rules::get_rule)
@@ -148,6 +158,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(reports::anniversaries::report_anniversaries)
         .service(reports::at_risk::report_at_risk)
         .service(reports::concentration::report_spend_concentration)
+        .service(reports::credit::report_credit)
+        .service(reports::credit_movements::report_credit_movements)
         .service(reports::high_value::report_high_value)
         .service(reports::referrals::report_referrals)
         .service(reports::retention::report_retention)
@@ -228,9 +240,11 @@ pub fn document() -> OpenApi {
             tag("Nominations", "Customers who were put forward, and what became of that."),
             tag("Reports", "Whether the program is healthy. Each is JSON, or with `Accept: text/csv` a file for spreadsheets."),
             tag("Links", "Customers who belong together."),
+            tag("Credit", "Store credit and points: what customers have, what moved it, and what orders earn."),
             tag("Benefits", "What the shop does for some of its customers."),
             tag("Program", "The program's settings, and how they change."),
             tag("Tiers", "The ladder that customers climb."),
+            tag("Ways to earn", "What earns points, and how many, by tier."),
             tag("Audit and events", "Who changed what, and a numbered feed of what happened."),
             tag("Operation", "For those who run the service."),
         ]))

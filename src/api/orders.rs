@@ -4,6 +4,7 @@ use super::auth::{Allowed, ReadLists, ReadOne, WriteFacts};
 use super::extract::{Id, IfMatchHeader, Json, NoQuery, Query, etag, rule};
 use super::problem::{ANY_TOKEN, ApiError, ApiResult, BODY, Code, Fault, TOKEN, problems};
 use super::read_of_store;
+use super::rewards::{BalancesOut, EarnedOut};
 use super::statuses::StatusWire;
 use super::wire::{self, At, LIMIT_DEFAULT, MembershipChangeOut, MembershipOut};
 use crate::db::customers::status_of;
@@ -188,6 +189,11 @@ pub struct OrderRecordedOut {
     pub order: OrderOut,
     /// The customer's membership without and with it.
     pub membership: MembershipChangeOut,
+    /// What this moved in the customer's ledger.
+    pub earned: EarnedOut,
+    /// What the customer has then; of what was spent before it was refunded,
+    /// what is owed.
+    pub balances: BalancesOut,
 }
 
 /// The status of an answer to a PUT.
@@ -207,7 +213,11 @@ problems!(PutOrderProblems: TOKEN, BODY, &[
 ///
 /// The first time is 201; the same again is 200 and changes nothing. Another
 /// body is a correction: the customer's history is folded as if it had always
-/// been so. Roles: `storefront`.
+/// been so. Once it is completed, an order that counts earns store credit and
+/// points by the tier that the customer held before it (the higher of the one
+/// reached and that of an active designation). Those terms are its for good:
+/// a refund, a correction or a cancellation books the difference. Roles:
+/// `storefront`.
 #[utoipa::path(
     tag = "Facts",
     operation_id = "put_order",
@@ -247,6 +257,8 @@ pub async fn put_order(
             before: membership(&recorded.before),
             after: membership(&recorded.after),
         },
+        earned: EarnedOut::new(recorded.earned.moved, currency),
+        balances: BalancesOut::new(recorded.earned.balance, currency),
     };
     Ok(HttpResponse::build(put_status(recorded.stored))
         .insert_header(etag(recorded.row.version))

@@ -3,6 +3,7 @@
 
 use crate::db;
 use crate::domain::change::Refused;
+use crate::domain::earning::InvalidWay;
 use crate::workflow::{self, Refusal};
 use actix_web::body::BoxBody;
 use actix_web::http::{StatusCode, header};
@@ -62,7 +63,7 @@ codes! {
     TotalBelowRefunds "total_below_refunds" CONFLICT "An order's total never falls below its refunds.";
     OrderCustomerFixed "order_customer_fixed" CONFLICT "An order never changes its customer.";
     RefundImmutable "refund_immutable" CONFLICT "The refund is stored with another order, amount or instant, and never changes.";
-    ActivityFixed "activity_fixed" CONFLICT "An activity never changes its customer nor its kind.";
+    ActivityFixed "activity_fixed" CONFLICT "An activity never changes its customer, its kind nor its way to earn.";
     LadderInvalid "ladder_invalid" CONFLICT "Together with the other tiers, ranks and thresholds would no longer rise together.";
     CurrencyFixed "currency_fixed" CONFLICT "The currency is fixed once the store has facts or amounts.";
     EntryMethodNeedsLadder "entry_method_needs_ladder" CONFLICT "Once the store has facts and tiers, a new entry method comes with its ladder (`PUT /v1/tiers`); without facts, the thresholds have to be whole numbers.";
@@ -90,6 +91,11 @@ codes! {
     DeclinedRecently "declined_recently" CONFLICT "This was declined less than 90 days ago.";
     NothingToAdd "nothing_to_add" CONFLICT "The customer's designation has all of this already.";
     NominationDecided "nomination_decided" CONFLICT "The nomination was approved or declined already.";
+    WayToEarnConflict "way_to_earn_conflict" CONFLICT "Another way gives points by currency unit already, or this one gives points for something else: delete that one first.";
+    TooManyWaysToEarn "too_many_ways_to_earn" CONFLICT "A store has at most 100 ways to earn.";
+    UnknownWayToEarn "unknown_way_to_earn" CONFLICT "The store has no such way to earn points by event.";
+    TierInWayToEarn "tier_in_way_to_earn" CONFLICT "A way to earn has points for the tier: change or delete the way first.";
+    InsufficientBalance "insufficient_balance" CONFLICT "The customer has less than that.";
     TooManyLinks "too_many_links" CONFLICT "A customer has at most 100 links.";
     Internal "internal" INTERNAL_SERVER_ERROR "Something went wrong here; the log says what.";
     Unavailable "unavailable" SERVICE_UNAVAILABLE "The database can't be reached, or too much waits already: try again.";
@@ -126,6 +132,12 @@ impl From<&Refusal> for Code {
             Refusal::DesignationEnded => Self::DesignationEnded,
             Refusal::BenefitsMustEndFirst(_) => Self::BenefitsMustEndFirst,
             Refusal::ConfirmationRequired => Self::ConfirmationRequired,
+            Refusal::InvalidWay(InvalidWay::TooMany) => Self::TooManyWaysToEarn,
+            Refusal::InvalidWay(InvalidWay::OtherPerUnit(_) | InvalidWay::EarnsFixed) => {
+                Self::WayToEarnConflict
+            }
+            Refusal::UnknownWayToEarn(_) => Self::UnknownWayToEarn,
+            Refusal::InsufficientBalance(_) => Self::InsufficientBalance,
             Refusal::TooManyLinks => Self::TooManyLinks,
             Refusal::TooManyRules => Self::TooManyRules,
             Refusal::NominationWaiting => Self::NominationWaiting,
@@ -139,6 +151,7 @@ impl From<&Refusal> for Code {
                 }
                 Refused::TierLeaves(_) => Self::TierLeavesLadder,
                 Refused::TierInRule(_) => Self::TierInRule,
+                Refused::TierInWay(_) => Self::TierInWayToEarn,
                 Refused::LadderComesWhole => Self::LadderComesWhole,
                 Refused::EffectiveFromInFuture => Self::EffectiveFromInFuture,
                 Refused::Rules(_) => Self::RetentionNeedsCommonPeriods,

@@ -12,6 +12,7 @@ use crate::db::{Db, Tx};
 use crate::domain::Instant;
 use crate::domain::benefit::Treatment;
 use crate::domain::change::{Settings, convert_ladder};
+use crate::domain::earning::Ways;
 use crate::domain::money::Currency;
 use crate::domain::period::{Anchor, MONTHS_MAX, ProgressReset};
 use crate::domain::program::{EntryMethod, Program, Rules, TierRetention};
@@ -64,7 +65,8 @@ pub struct ProgramIn {
     /// What becomes of a tier when a period ends; `permanent` by default.
     #[serde(default)]
     tier_retention: Option<TierRetentionWire>,
-    /// Points that an order earns by unit of its net total; "1" by default.
+    /// Points that an order earns by unit of its net total; "1" by default. The
+    /// default of the way to earn by currency unit, where there is one.
     #[serde(default)]
     #[schema(pattern = r"^[0-9]{1,7}(\.[0-9]{1,6})?$", format = "points-rate", examples("1"))]
     #[validate(custom(function = "is_rate"))]
@@ -73,6 +75,13 @@ pub struct ProgramIn {
     #[serde(default)]
     #[schema(minimum = 0, maximum = 3650, examples(90))]
     grace_days: Option<u32>,
+    /// After how many months in which nothing was earned, redeemed or adjusted
+    /// store credit and points expire, at the local midnight; null, the
+    /// default, for never. What is past its time when this is set expires at
+    /// once, for good.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 120, examples(24))]
+    credit_expires_after_months: Option<u32>,
     /// Whether the shop's label has a place for the VIP icon; true by default.
     #[serde(default)]
     #[schema(examples(true))]
@@ -244,6 +253,7 @@ fn program_rules(program: &ProgramIn) -> Result<(), ValidationError> {
         progress_reset: reset.into(),
         tier_retention: retention.into(),
         points_per_unit: rust_decimal::Decimal::ONE,
+        ways: Ways::default(),
         ladder: Ladder::default(),
     };
     rules.check().map_err(|error| rule("/tier_retention", &error.to_string()))
@@ -272,6 +282,7 @@ impl ProgramIn {
             time_zone,
             start_date: self.start_date.unwrap_or(today),
             grace_days: self.grace_days.unwrap_or(90),
+            credit_expiry_months: self.credit_expires_after_months,
             treatment,
             qualification,
             rules: Rules {
@@ -283,6 +294,7 @@ impl ProgramIn {
                     .tier_retention
                     .map_or(TierRetention::Permanent, TierRetention::from),
                 points_per_unit: rate.unwrap_or(rust_decimal::Decimal::ONE),
+                ways: Ways::default(),
                 ladder,
             },
         })
@@ -310,6 +322,9 @@ pub struct ProgramOut {
     /// How many days a designation is kept after a subscription was cancelled.
     #[schema(examples(90))]
     pub grace_days: u32,
+    /// After how many months without an entry store credit and points expire; null for never.
+    #[schema(required, examples(24))]
+    pub credit_expires_after_months: Option<u32>,
     /// Whether the shop's label has a place for the VIP icon.
     #[schema(examples(true))]
     pub label_shows_icon: bool,
@@ -368,6 +383,7 @@ impl ProgramOut {
             start_date: program.start_date,
             rules: RulesOut::from(program.latest()),
             grace_days: program.grace_days,
+            credit_expires_after_months: program.credit_expiry_months,
             label_shows_icon: program.treatment.label_shows_icon,
             vip_visible_to_customers: program.treatment.vip_visible_to_customers,
             automatic_qualification: program.qualification.is_automatic,
@@ -391,6 +407,7 @@ fn to_input(program: &Program) -> serde_json::Value {
         "entry_method": rules.entry_method, "progress_reset": rules.progress_reset,
         "tier_retention": rules.tier_retention, "points_per_unit": rules.points_per_unit,
         "grace_days": program.grace_days,
+        "credit_expires_after_months": program.credit_expiry_months,
         "label_shows_icon": program.treatment.label_shows_icon,
         "vip_visible_to_customers": program.treatment.vip_visible_to_customers,
         "automatic_qualification": program.qualification.is_automatic,
@@ -459,7 +476,8 @@ pub async fn patch_program(
                 current.has_facts,
             )
             .map_err(|refused| ApiError::from(Refusal::Program(refused)))?;
-            Ok(Settings { rules: Rules { ladder, ..settings.rules }, ..settings })
+            let ways = old.ways.clone();
+            Ok(Settings { rules: Rules { ladder, ways, ..settings.rules }, ..settings })
         }
     };
     let changed = db

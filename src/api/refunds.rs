@@ -5,6 +5,7 @@ use super::extract::{Id, Json, NoQuery, Query};
 use super::orders::put_status;
 use super::problem::{ANY_TOKEN, ApiError, ApiResult, BODY, Code, Fault, TOKEN, problems};
 use super::read_of_store;
+use super::rewards::{BalancesOut, EarnedOut};
 use super::wire::{self, At, MembershipChangeOut, MembershipOut, PageQuery};
 use crate::db::page::Seek;
 use crate::db::refunds::{self, RefundRow};
@@ -89,6 +90,11 @@ pub struct RefundRecordedOut {
     pub refund: RefundOut,
     /// The customer's membership without and with it.
     pub membership: MembershipChangeOut,
+    /// What this moved in the customer's ledger.
+    pub earned: EarnedOut,
+    /// What the customer has then; of what was spent before it was refunded,
+    /// what is owed.
+    pub balances: BalancesOut,
 }
 
 problems!(PutRefundProblems: TOKEN, BODY, &[
@@ -100,8 +106,10 @@ problems!(PutRefundProblems: TOKEN, BODY, &[
 /// Send a refund.
 ///
 /// It lowers the progress of the period in which its order was completed, and
-/// the lifetime figures, and never a tier. The first time is 201; the same
-/// again is 200 and changes nothing. Roles: `storefront`.
+/// the lifetime figures, and never a tier. It takes back what its share of the
+/// order earned, at the terms of the order; of what was spent already, the
+/// answer's `balances` say what is owed. The first time is 201; the same again
+/// is 200 and changes nothing. Roles: `storefront`.
 #[utoipa::path(
     tag = "Facts",
     operation_id = "put_refund",
@@ -133,6 +141,8 @@ pub async fn put_refund(
             before: membership(&recorded.before),
             after: membership(&recorded.after),
         },
+        earned: EarnedOut::new(recorded.earned.moved, currency),
+        balances: BalancesOut::new(recorded.earned.balance, currency),
     };
     Ok(HttpResponse::build(put_status(recorded.stored)).json(out))
 }

@@ -6,6 +6,7 @@ use super::problem::{ANY_TOKEN, ApiResult, Code, problems};
 use super::program::RulesOut;
 use super::read_of_store;
 use super::tiers::RungOut;
+use super::ways_to_earn::WayToEarnOut;
 use super::wire::{self, At, PageQuery};
 use crate::db::Db;
 use crate::db::page::Seek;
@@ -27,6 +28,8 @@ pub struct RevisionOut {
     pub rules: RulesOut,
     /// The tiers, by rank.
     pub tiers: Vec<RungOut>,
+    /// The ways to earn points, by code.
+    pub ways_to_earn: Vec<WayToEarnOut>,
     /// When it was made.
     pub recorded_at: At,
     /// The subject of the token that made it.
@@ -80,6 +83,7 @@ pub async fn list_program_revisions(
         effective_from: At(row.revision.effective_from),
         rules: RulesOut::from(&row.revision.rules),
         tiers: RungOut::list(&row.revision.rules, currency),
+        ways_to_earn: row.revision.rules.ways().iter().map(WayToEarnOut::from).collect(),
         recorded_at: At(row.recorded_at),
         recorded_by: row.recorded_by.clone(),
         superseded_by: row.superseded_by,

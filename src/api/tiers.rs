@@ -10,6 +10,7 @@ use super::problem::{ANY_TOKEN, ApiResult, BODY, Code, TOKEN, problems};
 use super::program::EntryMethodWire;
 use super::read_of_store;
 use super::recalculations::RecalculationOut;
+use super::rewards::{RewardIn, RewardOut};
 use super::wire::words;
 use crate::db::Db;
 use crate::domain::Instant;
@@ -75,6 +76,13 @@ macro_rules! tiers_in {
                 examples("key-accounts")
             )]
             team: Option<String>,
+            /// What an order gives back as store credit to who held the tier before
+            /// it; null, the default, for nothing. What is lowered or taken off
+            /// stays with who holds the tier already, unless the tiers are not
+            /// permanent: of several, an order earns by the one that gives most.
+            #[serde(default)]
+            #[validate(nested)]
+            reward: Option<RewardIn>,
             /// Whether reaching it makes a VIP. Only a `platform_admin` may send
             /// it; left out, it stays as it is, and is false for a new tier.
             #[serde(default)]
@@ -193,6 +201,11 @@ fn check_rules(caller: &Caller, mut says_so: impl Iterator<Item = bool>) -> ApiR
 /// What a ladder's own texts show: codes and ranks are unique, and thresholds,
 /// read as decimal numbers, rise with the ranks.
 fn ladder_rules(tiers: &[LadderTierIn]) -> Result<(), ValidationError> {
+    let mut list: Vec<(String, String)> = Vec::new();
+    for (i, tier) in tiers.iter().enumerate() {
+        let faults = tier.reward.iter().flat_map(RewardIn::faults);
+        list.extend(faults.map(|(field, detail)| (format!("/{i}/reward{field}"), detail)));
+    }
     // In any unit the order of thresholds is the same, so their places in that
     // order can stand for them.
     let read = |tier: &LadderTierIn| {
@@ -207,14 +220,19 @@ fn ladder_rules(tiers: &[LadderTierIn]) -> Result<(), ValidationError> {
         let place = read(tier).and_then(|threshold| order.binary_search(&threshold).ok());
         let code = TierCode::parse(&tier.code).ok()?;
         let threshold = place.and_then(|place| i64::try_from(place).ok());
-        Some(Tier { code, name: tier.name.clone(), rank: tier.rank, threshold })
+        Some(Tier { code, name: tier.name.clone(), rank: tier.rank, threshold, reward: None })
     };
-    let Some(tiers) = tiers.iter().map(tier).collect::<Option<Vec<_>>>() else { return Ok(()) };
-    let Err(faults) = Ladder::new(tiers) else { return Ok(()) };
     let place = |fault: &InvalidLadder| {
         fault.place().map(|(i, field)| format!("/{i}/{field}")).unwrap_or_default()
     };
-    let list: Vec<_> = faults.iter().map(|fault| (place(fault), fault.to_string())).collect();
+    if let Some(tiers) = tiers.iter().map(tier).collect::<Option<Vec<_>>>()
+        && let Err(faults) = Ladder::new(tiers)
+    {
+        list.extend(faults.iter().map(|fault| (place(fault), fault.to_string())));
+    }
+    if list.is_empty() {
+        return Ok(());
+    }
     let mut error = ValidationError::new("ladder");
     error.add_param("faults".into(), &list);
     Err(error)
@@ -235,6 +253,9 @@ pub struct RungOut {
     /// The progress that reaches it, in the entry method's unit; null where none does.
     #[schema(required, examples("500.00"))]
     pub threshold: Option<String>,
+    /// What an order gives back as store credit to who holds it; null for nothing.
+    #[schema(required)]
+    pub reward: Option<RewardOut>,
 }
 
 impl RungOut {
@@ -244,6 +265,7 @@ impl RungOut {
             name: tier.name.clone(),
             rank: tier.rank,
             threshold: tier.threshold.map(|threshold| threshold_text(threshold, method, currency)),
+            reward: tier.reward.map(|reward| RewardOut::new(reward, currency)),
         }
     }
 
@@ -335,7 +357,7 @@ fn to_tier(
     code: TierCode,
     name: String,
     rank: u32,
-    threshold: Option<&str>,
+    (threshold, reward): (Option<&str>, Option<&RewardIn>),
     method: EntryMethod,
     currency: Currency,
 ) -> Result<Tier, Refusal> {
@@ -346,7 +368,8 @@ fn to_tier(
                 .ok_or_else(|| Refusal::InvalidThreshold(code.to_string()))?,
         ),
     };
-    Ok(Tier { code, name, rank, threshold })
+    let reward = reward.map(|reward| reward.to_reward(currency)).transpose()?;
+    Ok(Tier { code, name, rank, threshold, reward })
 }
 
 /// Has a tier carry benefits and be treated as stated from now on.
@@ -382,8 +405,8 @@ impl LadderTierIn {
         let benefits = self.benefits.as_deref();
         treat(settings, &code, benefits, for_everyone, now, |was| self.treatment(was))?;
         let (method, currency) = (settings.rules.entry_method, settings.currency);
-        let threshold = self.threshold.as_deref();
-        Ok(to_tier(code, self.name.clone(), self.rank, threshold, method, currency)?)
+        let reached_and_given = (self.threshold.as_deref(), self.reward.as_ref());
+        Ok(to_tier(code, self.name.clone(), self.rank, reached_and_given, method, currency)?)
     }
 }
 
@@ -437,6 +460,7 @@ pub async fn list_tiers(
 
 problems!(PutTiersProblems: TOKEN, BODY, CHANGE, &[
     Code::ThresholdNotInUnit, Code::TierLeavesLadder, Code::UnknownBenefit, Code::TierInRule,
+    Code::TierInWayToEarn, Code::AmountNotInCurrency,
 ]);
 
 /// Set all tiers at once.
@@ -450,8 +474,8 @@ problems!(PutTiersProblems: TOKEN, BODY, CHANGE, &[
     params(TiersChangeQuery, ("If-Match" = Option<String>, Header, description = "Change them only if they are still this version (an `ETag`).")),
     request_body(content = LadderIn, example = json!({"tiers": [
         {"code": "bronze", "name": "Bronze", "rank": 1, "threshold": "0"},
-        {"code": "silver", "name": "Silver", "rank": 2, "threshold": "250.00"},
-        {"code": "gold", "name": "Gold", "rank": 3, "threshold": "500.00"},
+        {"code": "silver", "name": "Silver", "rank": 2, "threshold": "250.00", "reward": {"rate": "0.02"}},
+        {"code": "gold", "name": "Gold", "rank": 3, "threshold": "500.00", "reward": {"rate": "0.05"}},
     ]})),
     responses((status = 200, description = "The ladder as it is now; of a dry run, as it would be.", body = LadderOut), PutTiersProblems),
 )]
@@ -516,6 +540,7 @@ pub async fn get_tier(
 
 problems!(PutTierProblems: TOKEN, BODY, CHANGE, &[
     Code::ThresholdNotInUnit, Code::LadderInvalid, Code::LadderComesWhole, Code::UnknownBenefit,
+    Code::AmountNotInCurrency,
 ]);
 
 /// Put one tier into the ladder, or change it.
@@ -570,7 +595,7 @@ pub async fn put_tier(
                         wanted,
                         body.name,
                         body.rank,
-                        body.threshold.as_deref(),
+                        (body.threshold.as_deref(), body.reward.as_ref()),
                         rules.entry_method,
                         program.currency,
                     )?;
@@ -592,6 +617,7 @@ pub async fn put_tier(
 
 problems!(DeleteTierProblems: TOKEN, CHANGE, &[
     Code::InvalidRequest, Code::NotFound, Code::TierLeavesLadder, Code::TierInRule,
+    Code::TierInWayToEarn,
 ]);
 
 /// Take a tier out of the ladder, while the store has no facts.

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// Kinds of events that no entry of the audit log tells of.
-const EVENTS: [&str; 3] = ["tier_changed", "period_reset", "order_flagged"];
+const EVENTS: [&str; 4] = ["tier_changed", "period_reset", "order_flagged", "credit_owed"];
 /// Above every identifier.
 const LAST_ID: &str = "~";
 
@@ -38,8 +38,8 @@ pub struct TimelineEntryOut {
     /// When; of an order, when it was placed.
     #[schema(examples("2024-06-01T09:58:00Z"))]
     pub at: At,
-    /// What: `order`, `refund` or `activity`; `tier_changed`, `period_reset`
-    /// or `order_flagged`; or an action of the audit log.
+    /// What: `order`, `refund` or `activity`; `tier_changed`, `period_reset`,
+    /// `order_flagged` or `credit_owed`; or an action of the audit log.
     #[schema(examples("order"))]
     pub kind: String,
     /// The identifier of the order, refund, activity, event or entry.
@@ -149,7 +149,8 @@ impl Sources {
         for row in self.activities {
             let mut data = json!({
                 "kind": row.kind,
-                "points": row.points,
+                "points": row.points.filter(|_| row.way_to_earn.is_none()),
+                "way_to_earn": row.way_to_earn,
                 "referred_customer_id": row.referred_id,
                 "score": row.score,
                 "channel": row.channel,

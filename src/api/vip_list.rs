@@ -234,6 +234,7 @@ impl ListedDesignationOut {
             customer: listed.customer.clone(),
             membership: listed.membership.clone(),
             designation: Some(listed.designation.clone()),
+            account: None,
             flagged: Vec::new(),
         };
         let now = wire::now();

@@ -1,5 +1,6 @@
 //! What several resources have in common on the wire.
 
+use super::rewards::RewardOut;
 use crate::db::page::Seek;
 use crate::domain::Instant;
 use crate::domain::change::threshold_text;
@@ -20,6 +21,10 @@ use validator::Validate;
 pub const AMOUNT_PATTERN: &str = r"^[0-9]{1,19}(\.[0-9]{1,4})?$";
 /// A value of a metric: an amount or a whole number.
 pub const VALUE_PATTERN: &str = r"^[0-9]{1,14}(\.[0-9]{1,4})?$";
+/// A share of a whole.
+pub const SHARE_PATTERN: &str = r"^[0-9]{1,7}(\.[0-9]{1,4})?$";
+/// An amount that may be below zero.
+pub const SIGNED_AMOUNT_PATTERN: &str = r"^-?[0-9]{1,16}(\.[0-9]{1,4})?$";
 /// An earning rate.
 pub const RATE_PATTERN: &str = r"^[0-9]{1,7}(\.[0-9]{1,6})?$";
 /// A percentage.
@@ -182,6 +187,10 @@ pub struct MembershipOut {
     pub period: Option<PeriodOut>,
     /// All that was ever spent, ordered and earned, also before the program's start.
     pub lifetime: FiguresOut,
+    /// What the tier gives back on orders, a better reward that the customer
+    /// has kept included; null for nothing.
+    #[schema(required)]
+    pub reward: Option<RewardOut>,
     /// When the customer was enrolled; null where they are not yet.
     #[schema(required, examples("2024-03-01T09:00:00Z"))]
     pub enrolled_at: Option<At>,
@@ -215,6 +224,7 @@ impl MembershipOut {
                 .period
                 .map(|period| PeriodOut { start: At(period.start), end: period.end.map(At) }),
             lifetime: FiguresOut::new(membership.lifetime, currency),
+            reward: membership.reward.map(|reward| RewardOut::new(reward, currency)),
             enrolled_at: membership.enrolled_at.map(At),
         }
     }

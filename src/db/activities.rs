@@ -8,7 +8,8 @@ use super::schema::{activities, customers, designations, memberships, orders};
 use super::{Error, Result, Tx, instant, maybe_instant, micros, on_either, stored_word};
 use crate::domain::Instant;
 use crate::domain::activity::{Happening, Kind};
-use crate::domain::id::{ActivityId, CustomerId, StoreId};
+use crate::domain::fact::Worth;
+use crate::domain::id::{ActivityId, CustomerId, StoreId, WayCode};
 use crate::domain::words::word;
 use chrono::NaiveDate;
 use diesel::dsl::sql;
@@ -37,6 +38,7 @@ pub struct ActivityRow {
     pub agent: Option<String>,
     pub note: Option<String>,
     pub follow_up_on: Option<String>,
+    pub way_to_earn: Option<String>,
 }
 
 impl ActivityRow {
@@ -65,9 +67,16 @@ impl ActivityRow {
             agent: None,
             note: None,
             follow_up_on: None,
+            way_to_earn: None,
         };
         match happening.clone() {
-            Happening::Points { points } => Self { points: Some(points), ..row },
+            Happening::Points { worth: Worth::Points(points) } => {
+                Self { points: Some(points), ..row }
+            }
+            // How many is for the fold to say.
+            Happening::Points { worth: Worth::Event(way) } => {
+                Self { points: Some(0), way_to_earn: Some(way.to_string()), ..row }
+            }
             Happening::Referral { referred } => {
                 Self { referred_id: Some(referred.to_string()), ..row }
             }
@@ -97,6 +106,14 @@ impl ActivityRow {
         date.map_err(|_| Error::Corrupt("a date to follow up on".to_owned()))
     }
 
+    /// What points are worth.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where the way to earn is none.
+    pub fn worth(&self) -> Result<Worth> {
+        worth_of(self.points, self.way_to_earn.as_deref())
+    }
+
     /// The kind.
     ///
     /// # Errors
@@ -104,6 +121,13 @@ impl ActivityRow {
     pub fn kind(&self) -> Result<Kind> {
         stored_word(&Kind::WORDS, &self.kind)
     }
+}
+
+/// What points are worth, by their columns.
+pub(super) fn worth_of(points: Option<i64>, way: Option<&str>) -> Result<Worth> {
+    let Some(way) = way else { return Ok(Worth::Points(points.unwrap_or_default())) };
+    let corrupt = |_| Error::Corrupt(format!("the way to earn {way:?}"));
+    Ok(Worth::Event(WayCode::parse(way).map_err(corrupt)?))
 }
 
 fn kind_word(kind: Kind) -> String {

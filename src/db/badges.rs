@@ -2,9 +2,12 @@
 
 use super::customers::CustomerRow;
 use super::designations::DesignationRow;
+use super::ledger::AccountRow;
 use super::memberships::MembershipRow;
 use super::programs::{self, Hold, ProgramRecord};
-use super::schema::{customer_links, customers, designations, memberships, orders, programs as p};
+use super::schema::{
+    accounts, customer_links, customers, designations, memberships, orders, programs as p,
+};
 use super::{Result, Tx};
 use crate::domain::id::StoreId;
 use diesel::dsl::case_when;
@@ -34,6 +37,8 @@ pub struct Found {
     pub membership: MembershipRow,
     /// The designation, if there ever was one.
     pub designation: Option<DesignationRow>,
+    /// What the customer has, if anything was ever entered.
+    pub account: Option<AccountRow>,
     /// Linked customers who carry a flag.
     pub flagged: Vec<FlaggedLink>,
 }
@@ -57,6 +62,7 @@ type Row = (
     Option<CustomerRow>,
     Option<MembershipRow>,
     Option<DesignationRow>,
+    Option<AccountRow>,
     Option<String>,
     Option<String>,
     Option<String>,
@@ -102,6 +108,11 @@ pub fn read(
                         .and(designations::customer_id.eq(customers::customer_id))),
                 )
                 .left_join(
+                    accounts::table.on(accounts::store_id
+                        .eq(customers::store_id)
+                        .and(accounts::customer_id.eq(customers::customer_id))),
+                )
+                .left_join(
                     customer_links::table.on(customer_links::store_id
                         .eq(customers::store_id)
                         .and(customer_links::customer_id.eq(customers::customer_id))),
@@ -122,6 +133,7 @@ pub fn read(
                     Option::<CustomerRow>::as_select(),
                     Option::<MembershipRow>::as_select(),
                     Option::<DesignationRow>::as_select(),
+                    Option::<AccountRow>::as_select(),
                     linked.field(customers::customer_id).nullable(),
                     customer_links::relation.nullable(),
                     linked.field(customers::flag).nullable(),
@@ -167,7 +179,9 @@ pub fn read(
     };
     // One customer has a row for each link.
     let mut found: BTreeMap<(Option<String>, String), Found> = BTreeMap::new();
-    for (_, _, _, order_id, customer, membership, designation, other, relation, flag) in rows {
+    for row in rows {
+        let (_, _, _, order_id, customer, membership, designation, account, other, relation, flag) =
+            row;
         let (Some(customer), Some(membership)) = (customer, membership) else { continue };
         let key = (order_id.clone(), customer.customer_id.clone());
         let found = found.entry(key).or_insert_with(|| Found {
@@ -175,6 +189,7 @@ pub fn read(
             customer,
             membership,
             designation,
+            account,
             flagged: Vec::new(),
         });
         if let (Some(customer_id), Some(relation), Some(flag)) = (other, relation, flag) {

@@ -6,11 +6,12 @@ use crate::domain::Instant;
 use crate::domain::fact::{FactKey, FactKind};
 use crate::domain::id::{CustomerId, StoreId, TierCode};
 use crate::domain::membership::{
-    Achievement, Achievements, Figures, Fold, Held, Joining, Membership, State, Step,
+    Achievement, Achievements, Change, Figures, Fold, Held, Joining, Membership, State, Step,
 };
 use crate::domain::period::Period;
 use crate::domain::program::Program;
 use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Stands for an instant that never was: below all of them, so that it sorts first.
@@ -48,6 +49,7 @@ pub struct MembershipRow {
     pub achievements: String,
     pub tier: Option<String>,
     pub due_at: Option<i64>,
+    pub tier_changes: String,
 }
 
 /// A membership as it is to be stored.
@@ -112,6 +114,9 @@ impl MembershipRecord {
         let since = shown.tier.as_ref().map(|(_, since)| *since);
         let achievements: Vec<(&str, i64)> =
             self.achievements.0.iter().map(|a| (a.code.as_str(), micros(a.reached_at))).collect();
+        let json = |value: serde_json::Result<String>| {
+            value.map_err(|error| Error::Failed(error.to_string()))
+        };
         let row = MembershipRow {
             store_id: store.to_string(),
             customer_id: customer.to_string(),
@@ -137,10 +142,12 @@ impl MembershipRecord {
             lifetime_points: state.lifetime.points_earned,
             reached_top: state.reached_top,
             fell_at: state.fell_at.map(micros),
-            achievements: serde_json::to_string(&achievements)
-                .map_err(|error| Error::Failed(error.to_string()))?,
+            achievements: json(serde_json::to_string(&achievements))?,
             tier: shown.tier.map(|(tier, _)| tier.code.to_string()),
             due_at: fold.due_at().map(micros),
+            tier_changes: json(serde_json::to_string(
+                &state.changes.iter().map(ChangeDoc::from).collect::<Vec<_>>(),
+            ))?,
         };
         Ok(ToStore { row, steps, since })
     }
@@ -178,6 +185,13 @@ impl TryFrom<MembershipRow> for MembershipRecord {
         let achievements = achievements.iter().map(|(code, at)| {
             Ok(Achievement { code: tier_code(code)?, reached_at: instant(*at)? })
         });
+        let changes: Vec<ChangeDoc> = serde_json::from_str(&row.tier_changes)
+            .map_err(|error| Error::Corrupt(error.to_string()))?;
+        let mut changes = changes.into_iter().map(Change::try_from).collect::<Result<Vec<_>>>()?;
+        if let (Some(held), true) = (&tier, changes.is_empty()) {
+            // It was folded before changes were kept, when points went by no tier.
+            changes.push(Change { at: held.since, by: None, tier: Some(held.code.clone()) });
+        }
         Ok(Self {
             listed_tier,
             due_at,
@@ -207,8 +221,31 @@ impl TryFrom<MembershipRow> for MembershipRecord {
                 },
                 reached_top: row.reached_top,
                 fell_at: maybe_instant(row.fell_at)?,
+                changes,
             },
         })
+    }
+}
+
+/// A change of the tier, as it is stored: when, by which fact, to which tier.
+#[derive(Serialize, Deserialize)]
+struct ChangeDoc(i64, Option<(i32, String)>, Option<String>);
+
+impl From<&Change> for ChangeDoc {
+    fn from(change: &Change) -> Self {
+        let by = change.by.as_ref().map(|(kind, id)| (kind_number(*kind), id.clone()));
+        Self(micros(change.at), by, change.tier.as_ref().map(TierCode::to_string))
+    }
+}
+
+impl TryFrom<ChangeDoc> for Change {
+    type Error = Error;
+
+    fn try_from(ChangeDoc(at, by, tier): ChangeDoc) -> Result<Self> {
+        let by = by.map(|(kind, id)| Ok::<_, Error>((kind_of(kind)?, id))).transpose()?;
+        let tier = tier.as_deref().map(TierCode::parse).transpose();
+        let tier = tier.map_err(|_| Error::Corrupt("a change of tier".to_owned()))?;
+        Ok(Self { at: instant(at)?, by, tier })
     }
 }
 
@@ -338,6 +375,7 @@ pub fn update_many(tx: &mut Tx<'_>, rows: &[MembershipRow]) -> Result<BTreeSet<S
                     memberships::achievements.eq(excluded(memberships::achievements)),
                     memberships::tier.eq(excluded(memberships::tier)),
                     memberships::due_at.eq(excluded(memberships::due_at)),
+                    memberships::tier_changes.eq(excluded(memberships::tier_changes)),
                 ))
                 .filter(was_read)
                 .returning(memberships::customer_id)

@@ -10,6 +10,7 @@ pub mod badges;
 pub mod customers;
 pub mod designations;
 pub mod events;
+pub mod ledger;
 pub mod links;
 pub mod memberships;
 pub mod nominations;

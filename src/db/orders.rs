@@ -131,6 +131,7 @@ pub fn has_facts(tx: &mut Tx<'_>, store: &StoreId) -> Result<bool> {
 #[expect(missing_docs, reason = "the columns are those of `OrderRow`")]
 pub struct CompletedRow {
     pub customer_id: String,
+    pub order_id: String,
     pub completed_at: i64,
     pub total: i64,
     pub refunded: i64,
@@ -160,6 +161,7 @@ pub fn completed_in_range(
     Ok(query
         .select((
             orders::customer_id,
+            orders::order_id,
             orders::completed_at.assume_not_null(),
             orders::total,
             orders::refunded,
@@ -310,7 +312,8 @@ pub fn histories(
         let order = CompletedOrder { id, placed_at, completed_at, total, refunds };
         found.entry(customer).or_default().orders.push(order);
     }
-    let rows: Vec<(String, String, i64, Option<i64>)> = activities::table
+    type Earned = (String, String, i64, Option<i64>, Option<String>);
+    let rows: Vec<Earned> = activities::table
         .filter(activities::store_id.eq(store.as_str()))
         .filter(activities::customer_id.between(first, last))
         .filter(activities::points.is_not_null())
@@ -319,13 +322,14 @@ pub fn histories(
             activities::activity_id,
             activities::occurred_at,
             activities::points,
+            activities::way_to_earn,
         ))
         .load(tx.conn)?;
-    for (customer, id, occurred_at, points) in rows {
+    for (customer, id, occurred_at, points, way) in rows {
         let id = ActivityId::parse(&id).map_err(|_| Error::Corrupt(id))?;
         let occurred_at = instant(occurred_at)?;
-        let points = points.unwrap_or_default();
-        found.entry(customer).or_default().points.push(Points { id, occurred_at, points });
+        let worth = super::activities::worth_of(points, way.as_deref())?;
+        found.entry(customer).or_default().points.push(Points { id, occurred_at, worth });
     }
     Ok(found)
 }

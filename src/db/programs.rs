@@ -1,13 +1,15 @@
 //! Programs, each one document in one row, so that a transaction reads its
 //! version and nothing else while it has not changed.
 
+use super::ledger::{columns_of, reward_of};
 use super::rules::{self, QualificationDoc};
 use super::schema::{program_revisions, programs};
 use super::{Error, Result, Tx, instant, locked_row, maybe_instant, micros, stored_word};
 use crate::domain::Instant;
 use crate::domain::benefit::{Benefit, Carried, Icon, Kind, TierTreatment, Treatment};
 use crate::domain::designation::Priority;
-use crate::domain::id::{BenefitCode, StoreId, TierCode};
+use crate::domain::earning::{Earns, Way, Ways};
+use crate::domain::id::{BenefitCode, StoreId, TierCode, WayCode};
 use crate::domain::money::Currency;
 use crate::domain::period::{Anchor, ProgressReset};
 use crate::domain::program::{EntryMethod, Pause, Program, Revision, Rules, TierRetention};
@@ -15,9 +17,10 @@ use crate::domain::qualification::Qualification;
 use crate::domain::tier::{Ladder, Tier};
 use crate::domain::words::word;
 use diesel::prelude::*;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A program as it is stored.
@@ -130,6 +133,18 @@ pub(super) fn remember(
     Ok(record)
 }
 
+/// The stores in which store credit and points expire.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn stores_with_expiry(tx: &mut Tx<'_>) -> Result<Vec<String>> {
+    Ok(programs::table
+        .filter(programs::has_expiry)
+        .select(programs::store_id)
+        .order(programs::store_id)
+        .load(tx.conn)?)
+}
+
 /// Stores a program under its version; a new store's where there is none.
 ///
 /// # Errors
@@ -141,11 +156,13 @@ pub fn upsert(
     now: Instant,
 ) -> Result<()> {
     let document = to_document(record)?;
+    let has_expiry = record.program.credit_expiry_months.is_some();
     let updated = diesel::update(programs::table.filter(programs::store_id.eq(store.as_str())))
         .set((
             programs::version.eq(record.version),
             programs::document.eq(&document),
             programs::updated_at.eq(micros(now)),
+            programs::has_expiry.eq(has_expiry),
         ))
         .execute(tx.conn)?;
     if updated == 0 {
@@ -155,6 +172,7 @@ pub fn upsert(
                 programs::version.eq(record.version),
                 programs::document.eq(&document),
                 programs::updated_at.eq(micros(now)),
+                programs::has_expiry.eq(has_expiry),
             ))
             .execute(tx.conn)?;
     }
@@ -268,6 +286,7 @@ pub fn to_document(record: &ProgramRecord) -> Result<String> {
         time_zone: program.time_zone.name().to_owned(),
         start_date: program.start_date,
         grace_days: program.grace_days,
+        credit_expiry_months: program.credit_expiry_months,
         revisions: program
             .revisions()
             .iter()
@@ -296,6 +315,7 @@ pub fn summary(program: &Program) -> Result<Map<String, Value>> {
         ("time_zone".to_owned(), program.time_zone.name().into()),
         ("start_date".to_owned(), program.start_date.to_string().into()),
         ("grace_days".to_owned(), program.grace_days.into()),
+        ("credit_expires_after_months".to_owned(), program.credit_expiry_months.into()),
         ("paused".to_owned(), program.pauses().last().is_some_and(|p| p.until.is_none()).into()),
     ]);
     let revision = serde_json::to_value(RulesDoc::from(program.latest())).map_err(failed)?;
@@ -339,6 +359,7 @@ pub fn parse(version: i64, document: &str) -> Result<ProgramRecord> {
         pauses.collect::<Result<_>>()?,
     )
     .map_err(|error| corrupt(&error.to_string()))?
+    .expiring(doc.credit_expiry_months)
     .treating(Treatment::try_from(doc.treatment)?)
     .qualifying(Qualification::try_from(doc.qualification)?);
     Ok(ProgramRecord { version, program, pending: doc.pending })
@@ -359,6 +380,8 @@ struct ProgramDoc {
     time_zone: String,
     start_date: chrono::NaiveDate,
     grace_days: u32,
+    #[serde(default)]
+    credit_expiry_months: Option<u32>,
     revisions: Vec<RevisionDoc>,
     pauses: Vec<(i64, Option<i64>)>,
     /// Programs that were stored before there was any treat everyone alike.
@@ -515,6 +538,18 @@ struct RulesDoc {
     tier_retention: String,
     points_per_unit: String,
     tiers: Vec<TierDoc>,
+    /// Revisions that were stored before there were any have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ways: Vec<WayDoc>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WayDoc {
+    code: String,
+    name: String,
+    earns: String,
+    points: String,
+    by_tier: BTreeMap<String, String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -530,6 +565,65 @@ struct TierDoc {
     name: String,
     rank: u32,
     threshold: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rate: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    amount: Option<i64>,
+}
+
+impl From<&Tier> for TierDoc {
+    fn from(tier: &Tier) -> Self {
+        let (rate, amount) = columns_of(tier.reward);
+        let Tier { code, name, rank, threshold, .. } = tier.clone();
+        Self { code: code.to_string(), name, rank, threshold, rate, amount }
+    }
+}
+
+impl TryFrom<&TierDoc> for Tier {
+    type Error = Error;
+
+    fn try_from(doc: &TierDoc) -> Result<Self> {
+        Ok(Self {
+            code: TierCode::parse(&doc.code)
+                .map_err(|_| Error::Corrupt("a revision's tier".to_owned()))?,
+            name: doc.name.clone(),
+            rank: doc.rank,
+            threshold: doc.threshold,
+            reward: reward_of(doc.rate.as_deref(), doc.amount)?,
+        })
+    }
+}
+
+impl From<Way> for WayDoc {
+    fn from(way: Way) -> Self {
+        let points = |(tier, points): (&TierCode, &Decimal)| (tier.to_string(), points.to_string());
+        Self {
+            code: way.code.to_string(),
+            earns: word(&Earns::WORDS, &way.earns).to_owned(),
+            points: way.points.to_string(),
+            by_tier: way.by_tier.iter().map(points).collect(),
+            name: way.name,
+        }
+    }
+}
+
+impl TryFrom<&WayDoc> for Way {
+    type Error = Error;
+
+    fn try_from(doc: &WayDoc) -> Result<Self> {
+        let corrupt = || Error::Corrupt(format!("the way to earn {:?}", doc.code));
+        let points = |(tier, points): (&String, &String)| {
+            let tier = TierCode::parse(tier).map_err(|_| corrupt())?;
+            Ok((tier, points.parse().map_err(|_| corrupt())?))
+        };
+        Ok(Self {
+            code: WayCode::parse(&doc.code).map_err(|_| corrupt())?,
+            name: doc.name.clone(),
+            earns: stored_word(&Earns::WORDS, &doc.earns)?,
+            points: doc.points.parse().map_err(|_| corrupt())?,
+            by_tier: doc.by_tier.iter().map(points).collect::<Result<_>>()?,
+        })
+    }
 }
 
 /// The words of the anchors of rolling periods.
@@ -541,12 +635,6 @@ pub const ANCHOR_WORDS: [(&str, Anchor); 3] = [
 
 impl From<&Rules> for RulesDoc {
     fn from(rules: &Rules) -> Self {
-        let tier = |tier: &Tier| TierDoc {
-            code: tier.code.to_string(),
-            name: tier.name.clone(),
-            rank: tier.rank,
-            threshold: tier.threshold,
-        };
         Self {
             entry_method: word(&EntryMethod::WORDS, &rules.entry_method).to_owned(),
             progress_reset: match rules.progress_reset {
@@ -558,7 +646,8 @@ impl From<&Rules> for RulesDoc {
             },
             tier_retention: word(&TierRetention::WORDS, &rules.tier_retention).to_owned(),
             points_per_unit: rules.points_per_unit.to_string(),
-            tiers: rules.ladder.tiers().iter().map(tier).collect(),
+            tiers: rules.ladder.tiers().iter().map(TierDoc::from).collect(),
+            ways: rules.ways().into_iter().map(WayDoc::from).collect(),
         }
     }
 }
@@ -568,12 +657,8 @@ impl TryFrom<&RulesDoc> for Rules {
 
     fn try_from(doc: &RulesDoc) -> Result<Self> {
         let corrupt = |what: &str| Error::Corrupt(format!("a revision's {what}"));
-        let tier = |tier: &TierDoc| {
-            let code = TierCode::parse(&tier.code).map_err(|_| corrupt("tier"))?;
-            Ok(Tier { code, name: tier.name.clone(), rank: tier.rank, threshold: tier.threshold })
-        };
-        let tiers = doc.tiers.iter().map(tier).collect::<Result<_>>()?;
-        Ok(Self {
+        let tiers = doc.tiers.iter().map(Tier::try_from).collect::<Result<_>>()?;
+        let mut rules = Self {
             entry_method: stored_word(&EntryMethod::WORDS, &doc.entry_method)?,
             progress_reset: match &doc.progress_reset {
                 ResetDoc::Never => ProgressReset::Never,
@@ -585,7 +670,12 @@ impl TryFrom<&RulesDoc> for Rules {
             },
             tier_retention: stored_word(&TierRetention::WORDS, &doc.tier_retention)?,
             points_per_unit: doc.points_per_unit.parse().map_err(|_| corrupt("rate"))?,
+            ways: Ways::default(),
             ladder: Ladder::new(tiers).map_err(|_| corrupt("ladder"))?,
-        })
+        };
+        for way in &doc.ways {
+            rules.put_way(Way::try_from(way)?).map_err(|_| corrupt("ways to earn"))?;
+        }
+        Ok(rules)
     }
 }

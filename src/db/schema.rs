@@ -6,6 +6,7 @@ diesel::table! {
         version -> BigInt,
         document -> Text,
         updated_at -> BigInt,
+        has_expiry -> Bool,
     }
 }
 
@@ -88,6 +89,7 @@ diesel::table! {
         achievements -> Text,
         tier -> Nullable<Text>,
         due_at -> Nullable<BigInt>,
+        tier_changes -> Text,
     }
 }
 
@@ -135,6 +137,57 @@ diesel::table! {
         agent -> Nullable<Text>,
         note -> Nullable<Text>,
         follow_up_on -> Nullable<Text>,
+        way_to_earn -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    earnings (store_id, source, source_id) {
+        store_id -> Text,
+        source -> Text,
+        source_id -> Text,
+        tier -> Nullable<Text>,
+        rate -> Nullable<Text>,
+        fixed -> Nullable<BigInt>,
+        points_rate -> Text,
+        credit -> BigInt,
+        points -> BigInt,
+    }
+}
+
+diesel::table! {
+    ledger_entries (store_id, customer_id, number) {
+        store_id -> Text,
+        customer_id -> Text,
+        number -> BigInt,
+        kind -> Text,
+        cause -> Text,
+        credit -> BigInt,
+        points -> BigInt,
+        credit_balance -> BigInt,
+        points_balance -> BigInt,
+        tier -> Nullable<Text>,
+        rate -> Nullable<Text>,
+        fixed -> Nullable<BigInt>,
+        points_rate -> Nullable<Text>,
+        order_id -> Nullable<Text>,
+        refund_id -> Nullable<Text>,
+        activity_id -> Nullable<Text>,
+        occurred_at -> BigInt,
+        recorded_at -> BigInt,
+        operator -> Nullable<Text>,
+        note -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    accounts (store_id, customer_id) {
+        store_id -> Text,
+        customer_id -> Text,
+        credit -> BigInt,
+        points -> BigInt,
+        entries -> BigInt,
+        active_at -> BigInt,
     }
 }
 
@@ -317,4 +370,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     qualifications,
     nominations,
     qualification_passes,
+    earnings,
+    ledger_entries,
+    accounts,
 );

@@ -1,6 +1,7 @@
 //! Activities: what a customer did, or had done to them, besides ordering.
 
 use super::Instant;
+use super::fact::Worth;
 use super::id::CustomerId;
 use chrono::NaiveDate;
 
@@ -35,8 +36,8 @@ impl Kind {
 pub enum Happening {
     /// Points were earned.
     Points {
-        /// How many, above zero.
-        points: i64,
+        /// What they are worth.
+        worth: Worth,
     },
     /// Another customer was brought in. A customer is referred once: of
     /// several referrals of one customer the earliest counts.

@@ -235,6 +235,7 @@ pub fn must_end_first(known: &Known<'_>) -> Vec<BenefitCode> {
 mod tests {
     use super::*;
     use crate::domain::benefit::{Kind, TierTreatment, Treatment};
+    use crate::domain::earning::Ways;
     use crate::domain::membership::{Achievements, Joining, State as Told};
     use crate::domain::money::Currency;
     use crate::domain::period::ProgressReset;
@@ -261,12 +262,14 @@ mod tests {
             name: code.to_uppercase(),
             rank,
             threshold: Some(threshold),
+            reward: None,
         };
         let rules = Rules {
             entry_method: EntryMethod::AmountSpent,
             progress_reset: ProgressReset::Never,
             tier_retention: TierRetention::Permanent,
             points_per_unit: 1.into(),
+            ways: Ways::default(),
             ladder: Ladder::new(vec![of("silver", 1, 100), of("gold", 2, 500)]).unwrap(),
         };
         let start = at("2024-01-01T00:00:00Z");

@@ -2,6 +2,7 @@
 
 use super::Instant;
 use super::benefit::Treatment;
+use super::earning::Reward;
 use super::id::TierCode;
 use super::money::{Amount, Currency, parse_amount};
 use super::program::{EntryMethod, InvalidProgram, InvalidRules, Pause, Program, Revision, Rules};
@@ -34,6 +35,8 @@ pub struct Settings {
     pub start_date: NaiveDate,
     /// How many days a designation is kept after a subscription was cancelled.
     pub grace_days: u32,
+    /// After how many months without an entry credit and points expire; `None` for never.
+    pub credit_expiry_months: Option<u32>,
     /// How customers are treated.
     pub treatment: Treatment,
     /// Who should be a VIP.
@@ -51,6 +54,7 @@ impl Settings {
             time_zone: program.time_zone,
             start_date: program.start_date,
             grace_days: program.grace_days,
+            credit_expiry_months: program.credit_expiry_months,
             treatment: program.treatment.clone(),
             qualification: program.qualification.clone(),
             rules: program.latest().clone(),
@@ -96,6 +100,9 @@ pub enum Refused {
     /// A rule of qualification grants it.
     #[error("a rule grants the tier {0}: change or delete the rule first")]
     TierInRule(TierCode),
+    /// A way to earn has points of its own for it.
+    #[error("a way to earn has points for the tier {0}: change or delete the way first")]
+    TierInWay(TierCode),
     /// Half a ladder would lift everyone to its first tier.
     #[error("once the store has facts, the first ladder comes whole: PUT /tiers")]
     LadderComesWhole,
@@ -135,7 +142,7 @@ pub struct Holdings {
     /// Any order, refund or activity: without any, a change that holds from
     /// now on amends the first revision.
     pub facts: bool,
-    /// Any amount of money, a subscription's for one.
+    /// Any amount of money: a subscription's, or of a customer's ledger.
     pub amounts: bool,
 }
 
@@ -154,7 +161,10 @@ pub fn apply(
     let old = program.latest();
     let new = settings.rules.clone();
     new.check()?;
-    let has_amounts = holdings.amounts || program.qualification.has_amounts();
+    let rewards = old.ladder.tiers().iter().filter_map(|tier| tier.reward);
+    let has_amounts = holdings.amounts
+        || program.qualification.has_amounts()
+        || rewards.into_iter().any(|reward| matches!(reward, Reward::Amount(_)));
     if (has_facts || has_amounts) && settings.currency != program.currency {
         return Err(Refused::CurrencyFixed);
     }
@@ -166,6 +176,10 @@ pub fn apply(
     let mut granted = qualification.rules.values().filter_map(|rule| rule.grant.tier.as_ref());
     if let Some(code) = granted.find(|code| new.ladder.find(code).is_none()) {
         return Err(Refused::TierInRule(code.clone()));
+    }
+    let is_gone = |code: &&TierCode| new.ladder.find(code).is_none();
+    if let Some(code) = new.ways.tiers().find(is_gone) {
+        return Err(Refused::TierInWay(code.clone()));
     }
     let from_at = effective_instant(program, from, now)?;
     let moves_start =
@@ -347,14 +361,19 @@ fn assemble(
     pauses: Vec<Pause>,
 ) -> Result<Program, Refused> {
     let Settings { name, currency, time_zone, start_date, grace_days, .. } = settings;
+    let credit_expiry_months = settings.credit_expiry_months;
     let program =
         Program::new(name, currency, time_zone, start_date, grace_days, revisions, pauses)?;
-    Ok(program.treating(settings.treatment).qualifying(settings.qualification))
+    Ok(program
+        .expiring(credit_expiry_months)
+        .treating(settings.treatment)
+        .qualifying(settings.qualification))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::earning::Ways;
     use crate::domain::period::ProgressReset;
     use crate::domain::program::TierRetention;
 
@@ -367,7 +386,7 @@ mod tests {
 
     fn tier(code: &str, rank: u32, threshold: i64) -> Tier {
         let code = TierCode::parse(code).unwrap();
-        Tier { name: code.to_string(), code, rank, threshold: Some(threshold) }
+        Tier { name: code.to_string(), code, rank, threshold: Some(threshold), reward: None }
     }
 
     fn settings(thresholds: &[i64]) -> Settings {
@@ -379,6 +398,7 @@ mod tests {
             time_zone: chrono_tz::UTC,
             start_date: "2024-01-01".parse().unwrap(),
             grace_days: 90,
+            credit_expiry_months: None,
             treatment: Treatment::default(),
             qualification: Qualification::default(),
             rules: Rules {
@@ -386,6 +406,7 @@ mod tests {
                 progress_reset: ProgressReset::Never,
                 tier_retention: TierRetention::Permanent,
                 points_per_unit: 1.into(),
+                ways: Ways::default(),
                 ladder: Ladder::new(tiers.collect()).unwrap(),
             },
         }

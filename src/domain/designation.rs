@@ -385,6 +385,7 @@ mod tests {
             name: (*name).to_owned(),
             rank,
             threshold: Some(i64::from(rank) * 100),
+            reward: None,
         };
         let ladder = Ladder::new((1..).zip(&codes).map(tier).collect()).unwrap();
         let mut treatment = Treatment::default();

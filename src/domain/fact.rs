@@ -1,7 +1,7 @@
 //! Facts: orders, refunds and points, and the order in which they are told
 //! (design, sections 3.1 to 3.4).
 
-use super::id::{ActivityId, OrderId, RefundId};
+use super::id::{ActivityId, OrderId, RefundId, WayCode};
 use super::{Instant, Overflow};
 use chrono::Duration;
 
@@ -66,8 +66,17 @@ pub struct Points {
     pub id: ActivityId,
     /// When they were earned.
     pub occurred_at: Instant,
-    /// How many, above zero.
-    pub points: i64,
+    /// What they are worth.
+    pub worth: Worth,
+}
+
+/// What an activity of the kind `points` is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Worth {
+    /// So many points, above zero.
+    Points(i64),
+    /// What a way to earn gives for an event, by the tier then held.
+    Event(WayCode),
 }
 
 /// Everything that happened with one customer, as far as tiers mind it.
@@ -124,6 +133,8 @@ pub enum Deed {
     },
     /// Money was given back for an order that was complete by then.
     Refund {
+        /// The order.
+        order: OrderId,
         /// When the order had been placed.
         placed_at: Instant,
         /// When the order had been completed.
@@ -135,8 +146,8 @@ pub enum Deed {
     },
     /// Points were earned.
     Points {
-        /// How many.
-        points: i64,
+        /// What they are worth.
+        worth: Worth,
     },
 }
 
@@ -172,6 +183,7 @@ impl History {
                         id: refund.id.to_string(),
                     },
                     deed: Deed::Refund {
+                        order: order.id.clone(),
                         placed_at: order.placed_at,
                         completed_at: order.completed_at,
                         net_before: order.total.checked_sub(refunded).ok_or(Overflow)?,
@@ -187,7 +199,7 @@ impl History {
                 kind: FactKind::Activity,
                 id: activity.id.to_string(),
             },
-            deed: Deed::Points { points: activity.points },
+            deed: Deed::Points { worth: activity.worth.clone() },
         }));
         facts.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(facts)

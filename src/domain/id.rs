@@ -66,6 +66,8 @@ ids! {
     BenefitCode;
     /// The code of a rule of qualification.
     RuleCode;
+    /// The code of a way to earn.
+    WayCode;
 }
 
 #[cfg(test)]

@@ -8,12 +8,15 @@
 pub mod activity;
 pub mod badge;
 pub mod benefit;
+pub mod booking;
 pub mod calendar;
 pub mod change;
 pub mod customer;
 pub mod designation;
+pub mod earning;
 pub mod fact;
 pub mod id;
+pub mod ledger;
 pub mod membership;
 pub mod money;
 pub mod nomination;

@@ -101,6 +101,21 @@ pub fn points_for(net: i64, currency: Currency, points_per_unit: Decimal) -> Res
         .ok_or(Overflow)
 }
 
+/// `amount × part ÷ whole`, rounded half up, of values that are not below zero.
+///
+/// # Errors
+/// [`Overflow`] where it does not fit, or there is no whole.
+pub fn rounded_share(amount: i64, part: i128, whole: i128) -> Result<i64, Overflow> {
+    let twice = |value: i128| value.checked_mul(2);
+    i128::from(amount)
+        .checked_mul(part)
+        .and_then(twice)
+        .and_then(|doubled| doubled.checked_add(whole))
+        .and_then(|above| above.checked_div_euclid(twice(whole)?))
+        .and_then(|share| i64::try_from(share).ok())
+        .ok_or(Overflow)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

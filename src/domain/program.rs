@@ -2,6 +2,7 @@
 //! (design, sections 3.8, 3.9 and 3.11).
 
 use super::benefit::Treatment;
+use super::earning::Ways;
 use super::money::Currency;
 use super::period::{Anchor, ProgressReset};
 use super::qualification::Qualification;
@@ -62,6 +63,8 @@ pub struct Rules {
     pub tier_retention: TierRetention,
     /// Points that an order earns by unit of its net total.
     pub points_per_unit: Decimal,
+    /// The ways to earn points.
+    pub ways: Ways,
     /// The tiers.
     pub ladder: Ladder,
 }
@@ -134,6 +137,8 @@ pub struct Program {
     pub start_date: NaiveDate,
     /// How many days a designation is kept after a subscription was cancelled.
     pub grace_days: u32,
+    /// After how many months without an entry credit and points expire; `None` for never.
+    pub credit_expiry_months: Option<u32>,
     /// How customers are treated: benefits, labels, routing. Facts are not judged by it.
     pub treatment: Treatment,
     /// Who should be a VIP.
@@ -184,6 +189,7 @@ impl Program {
             time_zone,
             start_date,
             grace_days,
+            credit_expiry_months: None,
             treatment: Treatment::default(),
             qualification: Qualification::default(),
             revisions,
@@ -195,6 +201,12 @@ impl Program {
     #[must_use]
     pub fn treating(self, treatment: Treatment) -> Self {
         Self { treatment, ..self }
+    }
+
+    /// The same program, whose credit and points expire after so many months.
+    #[must_use]
+    pub fn expiring(self, credit_expiry_months: Option<u32>) -> Self {
+        Self { credit_expiry_months, ..self }
     }
 
     /// The same program, with these rules of qualification.

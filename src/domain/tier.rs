@@ -1,5 +1,6 @@
 //! Tiers and the ladder they form (design, sections 2 and 3.6).
 
+use super::earning::Reward;
 use super::id::TierCode;
 
 /// The most tiers that a ladder has.
@@ -18,6 +19,8 @@ pub struct Tier {
     /// a count of orders, or points. 0 makes it the entry tier; `None` means
     /// that no progress reaches it (by designation only, or retired).
     pub threshold: Option<i64>,
+    /// What it gives back on orders.
+    pub reward: Option<Reward>,
 }
 
 /// What is wrong with a list of tiers. Each names the tiers by their place in the list.
@@ -135,7 +138,8 @@ mod tests {
     use super::*;
 
     fn tier(code: &str, rank: u32, threshold: Option<i64>) -> Tier {
-        Tier { code: TierCode::parse(code).unwrap(), name: code.to_uppercase(), rank, threshold }
+        let (code, name) = (TierCode::parse(code).unwrap(), code.to_uppercase());
+        Tier { code, name, rank, threshold, reward: None }
     }
 
     #[test]

@@ -5,13 +5,14 @@ use super::{Refusal, Result};
 use crate::db::badges::{self, FlaggedLink, Found, Ids};
 use crate::db::customers::CustomerRow;
 use crate::db::designations::DesignationRecord;
-use crate::db::memberships::MembershipRecord;
+use crate::db::memberships::{MembershipRecord, NEVER};
 use crate::db::programs::ProgramRecord;
 use crate::db::{Db, Tx};
 use crate::domain::Instant;
 use crate::domain::badge::{Badge, Known, listed_tier};
 use crate::domain::benefit::Icon;
 use crate::domain::id::StoreId;
+use crate::domain::ledger::Balance;
 use crate::domain::membership::Membership;
 use crate::domain::program::Program;
 use crate::domain::stage::{Signals, Stage};
@@ -39,6 +40,8 @@ pub struct Treated {
     pub listed_tier: Option<(Tier, Icon)>,
     /// How to treat them.
     pub badge: Badge,
+    /// What the customer has.
+    pub balance: Balance,
     /// Linked customers who carry a flag.
     pub flagged: Vec<FlaggedLink>,
 }
@@ -68,8 +71,9 @@ impl Treated {
 
     /// The same, with a membership that is known better.
     fn with(program: &Program, found: Found, membership: Membership, now: Instant) -> Result<Self> {
-        let Found { order_id, customer, membership: row, designation, flagged } = found;
-        let last_order_at = MembershipRecord::try_from(row.clone())?.state.last_order_at;
+        let Found { order_id, customer, membership: row, designation, account, flagged } = found;
+        let last_order_at = (row.last_order_at != NEVER).then_some(row.last_order_at);
+        let last_order_at = crate::db::maybe_instant(last_order_at)?;
         let joined_at = crate::db::instant(row.joined_at)?;
         let cancelled_at = customer.cancelled_at()?;
         let designation = designation.map(DesignationRecord::try_from).transpose()?;
@@ -87,6 +91,8 @@ impl Treated {
             designation: designation.as_ref().map(|record| &record.designation),
             now,
         };
+        let balance = account.map(|account| account.balance_at(program, now)).transpose()?;
+        let balance = balance.unwrap_or_default();
         let signals = Signals { joined_at, last_order_at, is_cancelled: cancelled_at.is_some() };
         Ok(Self {
             badge: Badge::of(&known),
@@ -98,6 +104,7 @@ impl Treated {
             last_order_at,
             joined_at,
             designation,
+            balance,
             flagged,
         })
     }

@@ -4,6 +4,7 @@
 //! membership is moved on by those facts alone where they are the newest, and
 //! folded again from the whole history where one is late or corrected.
 
+use super::earning::{Earned, Earners, Found, earn};
 use super::following::Moved;
 use super::memberships::{membership_at, program_of};
 use super::{Error, Refusal, Result, qualification};
@@ -15,12 +16,15 @@ use crate::db::memberships::{self, MembershipRecord, ToStore};
 use crate::db::orders::{self, OrderRow};
 use crate::db::programs::{Hold, ProgramRecord};
 use crate::db::refunds::{self, RefundRow};
-use crate::db::{Tx, maybe_instant, micros};
+use crate::db::{Tx, designations, ledger, maybe_instant, micros};
 use crate::domain::Instant;
 use crate::domain::activity::Happening;
-use crate::domain::fact::{Deed, Fact, FactKey, FactKind, OrderStatus, is_too_far_ahead};
+use crate::domain::earning::Earns;
+use crate::domain::fact::{
+    self, Deed, Fact, FactKey, FactKind, OrderStatus, Worth, is_too_far_ahead,
+};
 use crate::domain::id::{ActivityId, CustomerId, OrderId, RefundId, StoreId, TierCode};
-use crate::domain::membership::{Achievements, Fold, Membership, Step};
+use crate::domain::membership::{Achievements, Fold, Membership, State, Step};
 use crate::domain::money::{Currency, parse_amount};
 use crate::domain::qualification::signal::Trigger;
 use crate::domain::status::Status;
@@ -83,6 +87,8 @@ pub struct Recorded<R> {
     pub row: R,
     /// The badge's word of the customer with it.
     pub status: Status,
+    /// What it moved in the ledger, and what the customer has then.
+    pub earned: Earned,
     /// The program that it was judged by.
     pub program: Arc<ProgramRecord>,
     /// The membership without it, at the later of now and the fact's instant.
@@ -111,6 +117,10 @@ pub struct Session<'s, 't> {
     must_follow: bool,
     /// What has happened that rules may mind.
     pub(super) triggers: BTreeSet<Trigger>,
+    /// What of it may earn.
+    earners: Earners,
+    /// What was earned.
+    earned: Option<Earned>,
 }
 
 impl<'s, 't> Session<'s, 't> {
@@ -159,6 +169,8 @@ impl<'s, 't> Session<'s, 't> {
             triggers: is_new.then_some(Trigger::Anything).into_iter().collect(),
             is_stale,
             must_refold: is_stale,
+            earners: Earners::default(),
+            earned: None,
         })
     }
 
@@ -250,6 +262,7 @@ impl<'s, 't> Session<'s, 't> {
             }
         };
         self.triggers.insert(Trigger::Order);
+        self.earners.order(known.as_ref(), &row);
         self.flag_order(known.as_ref(), &row)?;
         let before = known.as_ref().map(OrderRow::completed).transpose()?.flatten();
         match (before, row.completed()?) {
@@ -311,6 +324,7 @@ impl<'s, 't> Session<'s, 't> {
         let mut order = orders::find(self.tx, &self.store, &refund.order)?
             .filter(|order| order.customer_id == row.customer_id)
             .ok_or(Refusal::UnknownOrder)?;
+        let known = order.clone();
         let net_before = order.total.saturating_sub(order.refunded);
         if amount > net_before {
             return Err(Refusal::RefundExceedsOrder.into());
@@ -321,6 +335,8 @@ impl<'s, 't> Session<'s, 't> {
         order.refunded = order.refunded.saturating_add(amount);
         order.version = order.version.saturating_add(1);
         orders::update(self.tx, &order)?;
+        let (id, refunded_at) = (refund.id.clone(), refund.refunded_at);
+        self.earners.refund(&known, &order, fact::Refund { id, refunded_at, amount });
         self.triggers.insert(Trigger::Order);
         if let Some(completed) = order.completed()? {
             if refund.refunded_at <= completed.completed_at {
@@ -333,6 +349,7 @@ impl<'s, 't> Session<'s, 't> {
                         id: row.refund_id.clone(),
                     },
                     deed: Deed::Refund {
+                        order: refund.order.clone(),
                         placed_at: completed.placed_at,
                         completed_at: completed.completed_at,
                         net_before,
@@ -352,6 +369,10 @@ impl<'s, 't> Session<'s, 't> {
         self.happened("occurred_at", activity.occurred_at)?;
         activity.updated_at.map_or(Ok(()), |at| self.happened("updated_at", at))?;
         let happening = &activity.happening;
+        let worth = match happening {
+            Happening::Points { worth } => Some(worth.clone()),
+            _ => None,
+        };
         match happening {
             Happening::Complaint { resolved_at: Some(at), .. } => {
                 self.happened("resolved_at", *at)?;
@@ -369,14 +390,26 @@ impl<'s, 't> Session<'s, 't> {
         let trigger = Trigger::Activity(happening.kind());
         match activities::find(self.tx, &self.store, &activity.id)? {
             None => {
+                if let Some(Worth::Event(way)) = &worth {
+                    let known = self.program.program.latest().way(way);
+                    if known.is_none_or(|way| way.earns != Earns::PerEvent) {
+                        return Err(Refusal::UnknownWayToEarn(way.to_string()).into());
+                    }
+                }
                 if !activities::insert(self.tx, &row)? {
                     return Err(Refusal::ActivityFixed.into());
                 }
                 self.tell_activity(activity);
+                if let Some(worth) = worth {
+                    self.earners.activity(&row.activity_id, false, activity.occurred_at, worth);
+                }
                 self.triggers.insert(trigger);
                 Ok((Stored::Created, row))
             }
-            Some(known) if (&known.customer_id, &known.kind) != (&row.customer_id, &row.kind) => {
+            Some(known)
+                if (&known.customer_id, &known.kind, &known.way_to_earn)
+                    != (&row.customer_id, &row.kind, &row.way_to_earn) =>
+            {
                 Err(Refusal::ActivityFixed.into())
             }
             Some(known) => {
@@ -388,8 +421,10 @@ impl<'s, 't> Session<'s, 't> {
                 row.version = known.version.saturating_add(1);
                 activities::update(self.tx, &row)?;
                 self.triggers.insert(trigger);
-                let is_points = matches!(happening, Happening::Points { .. });
-                if is_points && (known.points, known.occurred_at) != (row.points, row.occurred_at) {
+                if let Some(worth) = worth
+                    && (known.points, known.occurred_at) != (row.points, row.occurred_at)
+                {
+                    self.earners.activity(&row.activity_id, true, activity.occurred_at, worth);
                     self.refold();
                 }
                 Ok((Stored::Changed, row))
@@ -401,13 +436,13 @@ impl<'s, 't> Session<'s, 't> {
     /// those who poll.
     fn tell_activity(&mut self, activity: &Activity) {
         match &activity.happening {
-            Happening::Points { points } => self.new_facts.push(Fact {
+            Happening::Points { worth } => self.new_facts.push(Fact {
                 key: FactKey {
                     at: activity.occurred_at,
                     kind: FactKind::Activity,
                     id: activity.id.to_string(),
                 },
-                deed: Deed::Points { points: *points },
+                deed: Deed::Points { worth: worth.clone() },
             }),
             Happening::Complaint { channel, is_public, .. } => self.news.push(Event {
                 kind: "complaint_received",
@@ -427,12 +462,22 @@ impl<'s, 't> Session<'s, 't> {
     /// # Errors
     /// [`Refusal::FigureOverflow`] where a total does not fit, or [`Error`] from the database.
     pub fn finish(&mut self) -> Result<()> {
+        // What these facts designate is not held before them.
+        let designation = if self.earners.has_new() {
+            designations::find(self.tx, &self.store, &self.id)?.map(|record| record.designation)
+        } else {
+            None
+        };
         if self.must_refold || !self.new_facts.is_empty() {
             self.move_on()?;
         } else if self.must_follow {
             // A new customer without a fact: the row is stored already.
             let stored = self.to_row()?;
             self.follow(&stored, &[])?;
+        }
+        let earners = std::mem::take(&mut self.earners);
+        if let Some(earned) = earn(self, earners, designation)? {
+            self.earned = Some(earned);
         }
         let news = std::mem::take(&mut self.news);
         events::insert(self.tx, &self.store, &news, self.now)?;
@@ -464,20 +509,29 @@ impl<'s, 't> Session<'s, 't> {
         let is_late = oldest_new.is_some() && oldest_new <= self.membership.state.through.as_ref();
         let joining = self.customer.joining()?;
         let program = &self.program.program;
-        let fold = if self.must_refold || is_late {
+        let (state, facts) = if self.must_refold || is_late {
             let history = orders::history(self.tx, &self.store, &self.id)?;
-            Fold::of(program, joining, &history, None)?
+            (State::default(), history.facts()?)
         } else {
-            let mut fold = Fold::resume(program, joining, self.membership.state.clone());
-            for fact in &self.new_facts {
-                fold.tell(fact)?;
-            }
-            fold
+            (self.membership.state.clone(), std::mem::take(&mut self.new_facts))
         };
-        let (state, steps) = fold.into_parts();
         if self.is_stale && self.program.drops_achievements() {
             self.membership.achievements = Achievements::default();
         }
+        let wanted = self.earners.wanted()?;
+        let mut fold = Fold::resume(program, joining, state);
+        for fact in &facts {
+            fold.tell_time_before(fact);
+            let held = wanted.contains(&fact.key).then(|| {
+                let ladder = &program.rules_at(fact.key.at).ladder;
+                self.membership.achievements.tier_at(ladder, fold.state(), fact.key.at)
+            });
+            let counts = fold.tell(fact)?.uncounted.is_none();
+            if let Some(held) = held {
+                self.earners.found(&fact.key, Found { held, counts });
+            }
+        }
+        let (state, steps) = fold.into_parts();
         self.membership.achievements.record(program, &state, &steps);
         self.membership.state = state;
         self.store_membership(&steps)
@@ -554,7 +608,15 @@ impl<'s, 't> Session<'s, 't> {
         self.finish()?;
         let after = if stored == Stored::Unchanged { before.clone() } else { self.membership(at)? };
         let status = self.customer.status(self.now)?;
-        Ok(Recorded { stored, row, status, program: self.program.clone(), before, after })
+        let earned = match self.earned {
+            Some(earned) => earned,
+            None => {
+                let account = ledger::account(self.tx, &self.store, &self.id)?;
+                let balance = account.balance_at(&self.program.program, self.now)?;
+                Earned { balance, ..Earned::default() }
+            }
+        };
+        Ok(Recorded { stored, row, status, earned, program: self.program.clone(), before, after })
     }
 }
 

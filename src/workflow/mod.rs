@@ -1,8 +1,10 @@
 //! What takes several steps in one transaction: load, decide, store.
 
 pub mod badges;
+pub mod credits;
 pub mod customers;
 pub mod designations;
+pub mod earning;
 pub mod events;
 pub mod facts;
 pub mod following;
@@ -17,6 +19,8 @@ pub mod signals;
 use crate::db;
 use crate::domain::Overflow;
 use crate::domain::change::Refused;
+use crate::domain::earning::InvalidWay;
+use crate::domain::ledger::Balance;
 use crate::domain::money::InvalidAmount;
 use crate::domain::tier::InvalidLadder;
 
@@ -91,7 +95,7 @@ pub enum Refusal {
     #[error("a refund never changes: this id is stored with another order, amount or instant")]
     RefundImmutable,
     /// The activity is another customer's, or of another kind.
-    #[error("an activity never changes its customer nor its kind")]
+    #[error("an activity never changes its customer, its kind nor its way to earn")]
     ActivityFixed,
     /// The ladder that would result is none.
     #[error("the ladder would not hold: {0}")]
@@ -157,6 +161,15 @@ pub enum Refusal {
     /// Somebody was faster.
     #[error("the nomination was decided already")]
     NominationDecided,
+    /// Nobody takes off more than there is.
+    #[error("the balance is less than that: {} of credit in minor units and {} points", .0.credit, .0.points)]
+    InsufficientBalance(Balance),
+    /// A way to earn that the store does not have, or not for events.
+    #[error("the store has no way to earn {0} by event")]
+    UnknownWayToEarn(String),
+    /// The way to earn can't be.
+    #[error(transparent)]
+    InvalidWay(#[from] InvalidWay),
     /// More links than a customer has.
     #[error("a customer has at most {} links", links::LINKS_MAX)]
     TooManyLinks,

@@ -6,7 +6,7 @@ use super::{Error, IfMatch, Refusal, Result};
 use crate::db::audit::{self, Actor, Entry};
 use crate::db::programs::{self, Hold, Pending, ProgramRecord};
 use crate::db::recalculations::{self, FAILED, RUNNING, RecalculationRow};
-use crate::db::{Tx, customers, designations, memberships, micros, orders, qualifications};
+use crate::db::{Tx, customers, designations, ledger, memberships, micros, orders, qualifications};
 use crate::domain::Instant;
 use crate::domain::benefit::Treatment;
 use crate::domain::change::{self, EffectiveFrom, Holdings, Reach, Refused, Settings};
@@ -78,7 +78,8 @@ pub fn change_settings<E: From<Error>>(
     let record = programs::find(tx, &context.store, Hold::Update).map_err(Error::from)?;
     let holdings = Holdings {
         facts: orders::has_facts(tx, &context.store).map_err(Error::from)?,
-        amounts: customers::has_amounts(tx, &context.store).map_err(Error::from)?,
+        amounts: customers::has_amounts(tx, &context.store).map_err(Error::from)?
+            || ledger::has_accounts(tx, &context.store).map_err(Error::from)?,
     };
     let has_facts = holdings.facts;
     let Some(record) = record else {

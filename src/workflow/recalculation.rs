@@ -179,7 +179,8 @@ fn fold_batch(tx: &mut Tx<'_>, job: RecalculationRow) -> Result<Folded> {
         if folded == same {
             continue;
         }
-        if folded != (MembershipRow { due_at, ..same }) {
+        let tier_changes = folded.tier_changes.clone();
+        if folded != (MembershipRow { due_at, tier_changes, ..same }) {
             next.customers_changed = next.customers_changed.saturating_add(1);
         }
         let rank = |tier: &Option<String>| {

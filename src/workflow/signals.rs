@@ -4,11 +4,12 @@
 use super::Result;
 use crate::db::activities::{self, ActivityRow};
 use crate::db::customers;
-use crate::db::memberships::{self, NEVER};
+use crate::db::memberships::{self, MembershipRecord, NEVER};
 use crate::db::programs::ProgramRecord;
 use crate::db::{Tx, instant, maybe_instant, orders};
 use crate::domain::Overflow;
 use crate::domain::activity::Kind;
+use crate::domain::fact::{FactKey, FactKind};
 use crate::domain::id::StoreId;
 use crate::domain::membership::Figures;
 use crate::domain::qualification::signal::{Complaint, Signals, Wanted};
@@ -39,6 +40,7 @@ pub fn in_range(
 ) -> Result<BTreeMap<String, Signalled>> {
     let range = (first, last);
     let mut found = BTreeMap::new();
+    let mut states = BTreeMap::new();
     let customers = customers::in_range(tx, store, first, last)?;
     for row in memberships::in_range(tx, store, range)? {
         let customer = customers.get(&row.customer_id).filter(|c| c.erased_at.is_none());
@@ -63,8 +65,11 @@ pub fn in_range(
         };
         let through = maybe_instant(row.through_at)?;
         let is_stale = record.is_stale(row.program_version, through);
-        let known = Signalled { is_stale, tier: row.tier, signals: Ok(signals) };
-        found.insert(row.customer_id, known);
+        let known = Signalled { is_stale, tier: row.tier.clone(), signals: Ok(signals) };
+        found.insert(row.customer_id.clone(), known);
+        if wanted.counted_after.is_some() {
+            states.insert(row.customer_id.clone(), MembershipRecord::try_from(row)?.state);
+        }
     }
     let mut add =
         |customer: &str, add: &mut dyn FnMut(&mut Signals) -> std::result::Result<(), Overflow>| {
@@ -79,7 +84,10 @@ pub fn in_range(
         for order in orders::completed_in_range(tx, store, range, after)? {
             let at = instant(order.completed_at)?;
             let net = order.total.saturating_sub(order.refunded);
-            let worth = Figures::of_order(&record.program, at, net, order.total == 0);
+            let key = FactKey { at, kind: FactKind::Order, id: order.order_id.clone() };
+            let state = states.get(&order.customer_id);
+            let tier = state.and_then(|state| state.tier_before(&key));
+            let worth = Figures::of_order(&record.program, tier, at, net, order.total == 0);
             add(&order.customer_id, &mut |signals| {
                 signals.counted.push((at, worth?));
                 Ok(())
@@ -87,8 +95,10 @@ pub fn in_range(
         }
         for row in activities::in_range(tx, store, range, Kind::Points, after)? {
             let at = row.at()?;
-            let points_earned = row.points.unwrap_or(0);
-            let worth = Figures { points_earned, ..Figures::default() };
+            let key = FactKey { at, kind: FactKind::Activity, id: row.activity_id.clone() };
+            let state = states.get(&row.customer_id);
+            let tier = state.and_then(|state| state.tier_before(&key));
+            let worth = Figures::of_points(&record.program, tier, at, &row.worth()?);
             add(&row.customer_id, &mut |signals| {
                 signals.counted.push((at, worth));
                 Ok(())

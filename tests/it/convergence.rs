@@ -3,7 +3,7 @@
 
 use crate::support::*;
 use accolade::domain::activity::Happening;
-use accolade::domain::fact::{CompletedOrder, History, OrderStatus};
+use accolade::domain::fact::{CompletedOrder, History, OrderStatus, Worth};
 use accolade::domain::id::{ActivityId, CustomerId, OrderId, RefundId, StoreId};
 use accolade::domain::membership::{Achievements, Fold, Membership};
 use accolade::domain::money::{Amount, Currency};
@@ -72,11 +72,11 @@ fn generate(dice: &mut ChaCha8Rng) -> (History, Vec<Line>) {
         lines.push(Line::Activity(Activity {
             id: id.clone(),
             customer: customer.clone(),
-            happening: Happening::Points { points },
+            happening: Happening::Points { worth: Worth::Points(points) },
             occurred_at,
             updated_at: None,
         }));
-        history.points.push(fact::Points { id, occurred_at, points });
+        history.points.push(fact::Points { id, occurred_at, worth: Worth::Points(points) });
     }
     (history, lines)
 }

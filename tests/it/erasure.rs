@@ -15,7 +15,7 @@ const ERASED: [&str; 2] = ["cust-ada", "cust-bert"];
 const BYSTANDER: &str = "Carla Bystanderly";
 
 /// Personal texts that are there until the erasure.
-const STORED: [&str; 24] = [
+const STORED: [&str; 26] = [
     "Zéphyrine Quastelwörth",
     "Quastelmail@Zephyr-Erasure.example",
     "Vornskelp-Club",
@@ -40,6 +40,8 @@ const STORED: [&str; 24] = [
     "Agentname wiggletharp",
     "Contactnote brumblefosk",
     "Bertcontact quenlifar",
+    "Creditnote hasselwimp",
+    "Bertcredit molkenfrith",
 ];
 /// Personal texts that others took the place of before the erasure.
 const REPLACED: [&str; 7] = [
@@ -111,6 +113,14 @@ fn set_up_people(app: &App) {
         "customer_id": "cust-ada", "kind": "complaint", "occurred_at": NOON, "channel": "phone",
     });
     put(&support, "/v1/activities/p1", complaint);
+
+    // Credit was given by hand.
+    for (customer, note) in
+        [("cust-ada", "Creditnote hasselwimp"), ("cust-bert", "Bertcredit molkenfrith")]
+    {
+        let given = json!({"kind": "adjusted", "credit": "5.00", "note": note});
+        manager.post(&format!("/v1/customers/{customer}/credits"), &given).expect(201);
+    }
 
     // Two designations: the first was removed, and the second began with the status.
     let designation = format!("{ada}/designation");
@@ -412,6 +422,8 @@ on_both! {
             gone(storefront.put(&path, &json!({"name": "Back"})));
             gone(storefront.patch(&path, &json!({"tags": ["back"]})));
             gone(storefront.delete(&path));
+            let spend = json!({"kind": "redeemed", "credit": "1.00"});
+            gone(storefront.post(&format!("{path}/credits"), &spend));
             let designation = format!("{path}/designation");
             gone(manager.put(&designation, &json!({"notes": "back"})));
             gone(manager.patch(&designation, &json!({"notes": "back"})));

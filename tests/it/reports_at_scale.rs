@@ -13,7 +13,7 @@ const CUSTOMERS: i64 = 1_000_000;
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Fills the tables: a million customers with three million orders in the last
-/// three years, every twelfth a VIP, and what they said. The same SQL for both
+/// three years, every twelfth a VIP, what they said, and their store credit. The same SQL for both
 /// databases, and the same figures each time.
 fn fill(now_micros: i64) -> Vec<String> {
     let day = 86_400_000_000_i64;
@@ -81,6 +81,19 @@ fn fill(now_micros: i64) -> Vec<String> {
             "INSERT INTO activities (store_id, activity_id, customer_id, version, kind, occurred_at, referred_id)
              {numbers} SELECT 'shop', 'r' || i, 'c' || i, 1, 'referral', {last} - 300 * {day}, 'c' || (i + 1) FROM n WHERE i % 20 = 0"
         ),
+        format!(
+            "INSERT INTO accounts (store_id, customer_id, credit, points, entries, active_at)
+             {numbers} SELECT 'shop', 'c' || i, CASE WHEN i % 50 = 0 THEN -500 ELSE {spend} / 20 END, {spend} / 100, 4, {last} FROM n"
+        ),
+        // No two entries are of one instant.
+        format!(
+            "INSERT INTO ledger_entries (store_id, customer_id, number, kind, cause, credit, points, credit_balance,
+                points_balance, tier, occurred_at, recorded_at)
+             {numbers} SELECT 'shop', 'c' || i, 4 - k, CASE WHEN k = 0 THEN 'redeemed' ELSE 'earned' END,
+                CASE WHEN k = 0 THEN 'redemption' ELSE 'order_completed' END, CASE WHEN k = 0 THEN -500 ELSE {spend} / 60 END,
+                CASE WHEN k = 0 THEN 0 ELSE {spend} / 300 END, 0, 0, {tier}, {last} - k * 90 * {day} - i, {last}
+             FROM n CROSS JOIN (SELECT 0 AS k UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3) t"
+        ),
     ]
 }
 
@@ -112,6 +125,9 @@ fn measure(app: &App, execute: impl Fn(&str)) {
         "referrals",
         "spend-concentration",
         "spend-concentration?from=2020-01-01",
+        "credit",
+        "credit-movements",
+        "credit-movements?from=2024-12-01&to=2027-12-01",
     ] {
         // The first answer warms up; the better of two more counts.
         let took = (0..3).map(|_| {

@@ -16,6 +16,7 @@ const SUPPORT_UP: &[Role] = &[Support, Manager, Administrator, PlatformAdmin];
 const MANAGER_UP: &[Role] = &[Manager, Administrator, PlatformAdmin];
 const ADMINISTRATOR_UP: &[Role] = &[Administrator, PlatformAdmin];
 const PLATFORM_ADMIN: &[Role] = &[PlatformAdmin];
+const SPENDERS: &[Role] = &[Storefront, Manager, Administrator, PlatformAdmin];
 const ERASERS: &[Role] = &[Storefront, Administrator, PlatformAdmin];
 
 /// Every operation, and the roles that may.
@@ -43,6 +44,12 @@ const MAY: &[(&str, &[Role])] = &[
     ("get_tier", EVERYONE),
     ("list_benefits", EVERYONE),
     ("get_benefit", EVERYONE),
+    ("list_ways_to_earn", EVERYONE),
+    ("get_way_to_earn", EVERYONE),
+    ("list_credits", EVERYONE),
+    ("get_reward", EVERYONE),
+    // The shop spends what customers have, and staff put it right.
+    ("post_credit", SPENDERS),
     // Support reads lists and badges, and sets flags and links.
     ("list_customers", SUPPORT_UP),
     ("list_orders", SUPPORT_UP),
@@ -87,6 +94,8 @@ const MAY: &[(&str, &[Role])] = &[
     ("report_satisfaction", MANAGER_UP),
     ("report_referrals", MANAGER_UP),
     ("report_spend_concentration", MANAGER_UP),
+    ("report_credit", MANAGER_UP),
+    ("report_credit_movements", MANAGER_UP),
     // Administrators set the program.
     ("patch_program", ADMINISTRATOR_UP),
     ("pause_program", ADMINISTRATOR_UP),
@@ -95,6 +104,8 @@ const MAY: &[(&str, &[Role])] = &[
     ("put_tiers", ADMINISTRATOR_UP),
     ("put_tier", ADMINISTRATOR_UP),
     ("delete_tier", ADMINISTRATOR_UP),
+    ("put_way_to_earn", ADMINISTRATOR_UP),
+    ("delete_way_to_earn", ADMINISTRATOR_UP),
     ("put_benefit", ADMINISTRATOR_UP),
     ("delete_benefit", ADMINISTRATOR_UP),
     // The platform's administrators say who is a VIP.
@@ -106,13 +117,14 @@ const MAY: &[(&str, &[Role])] = &[
 ];
 
 /// Those that make what they name: the identifier is the caller's choice.
-const MAKING: [&str; 8] = [
+const MAKING: [&str; 9] = [
     "put_customer",
     "put_order",
     "put_refund",
     "put_activity",
     "put_tier",
     "put_benefit",
+    "put_way_to_earn",
     "put_rule",
     "dry_run_rule",
 ];
@@ -252,7 +264,7 @@ fn fill(app: &App, store: &str) -> Ids {
         let gift = json!({"name": code, "kind": "gift"});
         admin.put(&format!("/v1/benefits/{code}"), &gift).expect(201);
     }
-    for name in ["put_benefit", "put_tiers", "put_tier", "put_customer"] {
+    for name in ["put_benefit", "put_tiers", "put_tier", "put_way_to_earn", "put_customer"] {
         make(name, &ids);
     }
     let mut of_other = ids.clone();
@@ -492,7 +504,8 @@ on_both! {
         }
         let status = |word: &str| json!({"status": word, "note": "To see.", "confirm": true});
         // Of those who may send the operation: who may send this.
-        let cases: [(&str, Value, &[Role]); 7] = [
+        let adjusted = json!({"kind": "adjusted", "credit": "5.00", "note": "To see."});
+        let cases: [(&str, Value, &[Role]); 8] = [
             ("put_tier", tier, &[PlatformAdmin]),
             ("put_tier", undesignating, &[PlatformAdmin]),
             ("put_tiers", ladder, &[PlatformAdmin]),
@@ -501,16 +514,18 @@ on_both! {
             ("put_status", status("vip"), MANAGER_UP),
             // Of somebody who is a VIP.
             ("put_status", status("active"), MANAGER_UP),
+            ("post_credit", adjusted, MANAGER_UP),
         ];
         for (number, (name, body, allowed)) in (1..).zip(cases) {
             let operation = operation(name);
             for role in may(name) {
                 let store = format!("{name}-{number}-{role:?}");
                 let path = path(&operation, &fill(app, &store));
-                let answer = app.client_of(&store, *role).put(&path, &body);
+                let sent = Some(("application/json", body.to_string()));
+                let answer = app.client_of(&store, *role).send(&operation.method, &path, sent);
                 let row = format!("{name} {body} {role:?}: {}", answer.text);
                 if allowed.contains(role) {
-                    assert!(matches!(answer.status, 200 | 409), "{row}");
+                    assert!(matches!(answer.status, 200 | 201 | 409), "{row}");
                 } else {
                     assert_eq!((answer.status, &answer.body["code"]), (403, &json!("forbidden")), "{row}");
                 }

@@ -8,7 +8,7 @@ use accolade::db::{designations, programs, qualifications};
 use accolade::domain::Instant;
 use accolade::domain::activity::Happening;
 use accolade::domain::customer::SubscriptionState;
-use accolade::domain::fact::OrderStatus;
+use accolade::domain::fact::{OrderStatus, Worth};
 use accolade::domain::id::{ActivityId, CustomerId, OrderId, RefundId, StoreId};
 use accolade::domain::membership::Figures;
 use accolade::domain::money::{Amount, Currency};
@@ -159,7 +159,10 @@ fn line(dice: &mut Dice, told: &Told, now: Instant) -> (CustomerId, Line) {
             let occurred_at = dice.days_before(now, 130);
             let referred = CustomerId::parse(&format!("c{}", dice.below(CUSTOMERS))).unwrap();
             let happening = match number % 4 {
-                0 => Happening::Points { points: dice.below(300).cast_signed() + 1 },
+                0 => {
+                    let points = dice.below(300).cast_signed() + 1;
+                    Happening::Points { worth: Worth::Points(points) }
+                }
                 1 => Happening::Survey { score: u8::try_from(dice.below(5) + 1).unwrap() },
                 2 if referred != customer => Happening::Referral { referred },
                 2 => known.map_or(
@@ -240,7 +243,7 @@ impl Told {
             .map(|order| {
                 let at = order.completed_at.unwrap();
                 let is_free = order.total == 0;
-                (at, Figures::of_order(program, at, self.net(order), is_free).unwrap())
+                (at, Figures::of_order(program, None, at, self.net(order), is_free).unwrap())
             })
             .collect();
         let (mut surveys, mut complaints, mut referred) = (Vec::new(), Vec::new(), Vec::new());
@@ -248,8 +251,8 @@ impl Told {
             let at = activity.occurred_at;
             let is_theirs = of(&activity.customer);
             match &activity.happening {
-                Happening::Points { points } if is_theirs => {
-                    counted.push((at, Figures { points_earned: *points, ..Figures::default() }));
+                Happening::Points { worth } if is_theirs => {
+                    counted.push((at, Figures::of_points(program, None, at, worth)));
                 }
                 Happening::Survey { score } if is_theirs => surveys.push((at, *score)),
                 Happening::Complaint { is_public, resolved_at, .. } if is_theirs => {

@@ -76,6 +76,8 @@ on_both! {
         admin.put("/v1/tiers/gold", &tier).expect_problem(409, "recalculation_running");
         admin.delete("/v1/tiers/silver?dry_run=true").expect_problem(409, "tier_leaves_ladder");
         admin.post_empty("/v1/program/pause").expect_problem(409, "recalculation_running");
+        let visit = json!({"name": "Visit", "earns": "per_event", "points": "1"});
+        admin.put("/v1/ways-to-earn/visit", &visit).expect_problem(409, "recalculation_running");
 
         let program = admin.get("/v1/program").expect(200).body;
         assert_eq!(program["recalculation"]["state"], "running");
@@ -91,9 +93,12 @@ on_both! {
         app.set_up(json!({}));
         app.set_tiers(&[("silver", "250.00")]);
         let admin = app.admin();
+        let visit = json!({"name": "Visit", "earns": "per_event", "points": "1"});
+        admin.put("/v1/ways-to-earn/visit", &visit).expect(201);
         admin.post_empty("/v1/program/pause").expect(200);
         begin_recalculation(app, i64::MAX);
         admin.delete("/v1/tiers/silver").expect_problem(409, "recalculation_running");
+        admin.delete("/v1/ways-to-earn/visit").expect_problem(409, "recalculation_running");
         admin.post_empty("/v1/program/resume").expect_problem(409, "recalculation_running");
     }
 

@@ -1,7 +1,7 @@
 //! A database of the version before is brought up to date, with what is in it.
 
 use crate::support::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const SQLITE: &str = include_str!("../../migrations/sqlite/2026-11-22-000000_main/up.sql");
 const POSTGRES: &str = include_str!("../../migrations/postgres/2026-11-22-000000_main/up.sql");
@@ -28,6 +28,8 @@ INSERT INTO memberships (store_id, customer_id, sequence, program_version, joine
     lifetime_points, reached_top, achievements) VALUES
     ('shop', 'c1', 0, 1, 0, -9223372036854775808, 0, 0, 0, 0, 0, 0, FALSE, '[]'),
     ('shop', 'gone', 0, 1, 0, -9223372036854775808, 0, 0, 0, 0, 0, 0, FALSE, '[]');
+INSERT INTO orders (store_id, order_id, customer_id, version, status, total, refunded, placed_at, completed_at) VALUES
+    ('shop', 'old', 'c1', 1, 'completed', 5000, 0, 1600000000000000, 1600000000000000);
 INSERT INTO audit_entries (store_id, entry_id, recorded_at, subject, role, action, customer_id, detail) VALUES
     ('shop', 'e1', 1, 'ann', 'manager', 'membership_recalculated', 'c1', '{"reason": "a typing error", "allow_downgrades": true}'),
     ('shop', 'e2', 2, 'ann', 'manager', 'membership_recalculated', 'gone', '{"reason": "a private matter", "allow_downgrades": true}'),
@@ -43,6 +45,24 @@ fn holds_what_was_left(app: &App) {
     assert_eq!(app.admin().get("/v1/benefits").expect(200).body, json!({"benefits": []}));
     app.order("o1", "c1", "2024-06-01T12:00:00Z", "120.00").expect(201);
     assert_eq!(tier(&app.membership("c1")), "gold");
+    // An order that was processed when there was no ledger earns nothing, whatever becomes of it.
+    let gold =
+        json!({"name": "Gold", "rank": 1, "threshold": "100.00", "reward": {"rate": "0.05"}});
+    settled(app, app.admin().put("/v1/tiers/gold?effective_from=beginning", &gold).expect(200));
+    let nothing = json!({"credit": "0.00", "points": 0});
+    let corrected = app.order("old", "c1", "2020-09-13T12:26:40Z", "60.00").expect(200).body;
+    assert_eq!(corrected["membership"]["after"]["lifetime"]["amount_spent"], "180.00");
+    assert_eq!(corrected["earned"], nothing);
+    let refunded = app.refund("r1", "old", "2024-06-02T12:00:00Z", "60.00").expect(201).body;
+    assert_eq!(refunded["earned"], nothing);
+    let mut again = order("c1", "2020-09-13T12:26:40Z", "90.00");
+    for (status, at) in [("pending", Value::Null), ("completed", again["completed_at"].clone())] {
+        (again["status"], again["completed_at"]) = (json!(status), at);
+        let answer = app.storefront().put("/v1/orders/old", &again).expect(200).body;
+        assert_eq!(answer["earned"], nothing, "{status}");
+    }
+    let earned = app.order("o2", "c1", "2024-06-03T12:00:00Z", "20.00").expect(201).body;
+    assert_eq!(earned["earned"], json!({"credit": "1.00", "points": 20}));
     // A reason is a note now, where erasure finds it, and that of the erased is gone.
     let audit = app.manager().get("/v1/audit?action=membership_recalculated").expect(200);
     let line = |i: usize| {

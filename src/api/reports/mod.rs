@@ -6,6 +6,8 @@
 pub mod anniversaries;
 pub mod at_risk;
 pub mod concentration;
+pub mod credit;
+pub mod credit_movements;
 pub mod high_value;
 pub mod referrals;
 pub mod retention;
@@ -129,7 +131,7 @@ fn parts_of(tier: Option<&Tier>) -> (Option<String>, Option<String>, Option<u32>
     )
 }
 
-/// The minor units that a sum comes to.
+/// The minor units, or the points, that a sum comes to.
 ///
 /// # Errors
 /// [`Overflow`] where they don't fit.

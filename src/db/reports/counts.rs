@@ -78,7 +78,8 @@ struct StandingRow {
     customers: i64,
 }
 
-fn group_of(
+/// So many customers, by stored texts of how they stand.
+pub(super) fn group_of(
     reached: Option<&str>,
     given: Option<&str>,
     state: Option<&str>,

@@ -17,9 +17,11 @@
 //!   into other types than it stores.
 
 mod counts;
+mod credit;
 mod lists;
 
 pub use counts::{Spending, Voices, retention, satisfaction, spending, standings, vip_share};
+pub use credit::{Balances, Movement, balances, movements};
 pub use lists::{
     AnniversaryRow, Fit, HighValueRow, ReferrerRow, TierFitRow, anniversaries, high_value,
     list_referrers, tier_fit,

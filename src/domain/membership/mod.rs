@@ -17,7 +17,8 @@ mod tests;
 pub use achievement::{Achievement, Achievements};
 pub use view::{Membership, NextTier};
 
-use super::fact::{Deed, Fact, FactKey, History};
+use super::earning::whole;
+use super::fact::{Deed, Fact, FactKey, FactKind, History, Worth};
 use super::id::TierCode;
 use super::money::points_for;
 use super::period::{Anchor, Period, ProgressReset, next_boundary};
@@ -47,22 +48,39 @@ impl Figures {
     }
 
     /// What a completed order is worth while `net` is left of its total. An
-    /// order of zero counts as one; an order refunded in full does not.
+    /// order of zero counts as one; an order refunded in full does not. Points
+    /// go by the tier that the customer held by the fold before it.
     ///
     /// # Errors
     /// [`Overflow`] where the points do not fit.
     pub fn of_order(
         program: &Program,
+        tier: Option<&TierCode>,
         completed_at: Instant,
         net: i64,
         is_free: bool,
     ) -> Result<Self, Overflow> {
-        let rate = program.rules_at(completed_at).points_per_unit;
+        let rate = program.rules_at(completed_at).points_per_unit_of(tier);
         Ok(Self {
             amount_spent: net,
             orders_placed: i64::from(net > 0 || is_free),
             points_earned: points_for(net, program.currency, rate)?,
         })
+    }
+
+    /// What an activity of the kind `points` is worth to who holds a tier by
+    /// the fold before it.
+    pub fn of_points(
+        program: &Program,
+        tier: Option<&TierCode>,
+        occurred_at: Instant,
+        worth: &Worth,
+    ) -> Self {
+        let points_earned = match worth {
+            Worth::Points(points) => *points,
+            Worth::Event(way) => whole(program.rules_at(occurred_at).points_of_event(way, tier)),
+        };
+        Self { points_earned, ..Self::default() }
     }
 
     fn plus(self, other: Self) -> Result<Self, Overflow> {
@@ -109,6 +127,26 @@ pub struct Held {
     pub since: Instant,
 }
 
+/// A change of the tier by the fold alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// When.
+    pub at: Instant,
+    /// The fact that did it; `None` for time, which comes before facts.
+    pub by: Option<(FactKind, String)>,
+    /// The tier after it.
+    pub tier: Option<TierCode>,
+}
+
+impl Change {
+    fn is_before(&self, fact: &FactKey) -> bool {
+        match &self.by {
+            None => self.at <= fact.at,
+            Some((kind, id)) => (self.at, *kind, id) < (fact.at, fact.kind, &fact.id),
+        }
+    }
+}
+
 /// What the fold has come to. Everything the next fact needs is in here.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
@@ -137,6 +175,17 @@ pub struct State {
     /// The last period end at which this customer fell to the entry tier;
     /// it ends earlier achievements too.
     pub fell_at: Option<Instant>,
+    /// How the tier came about, in order: what an order earned when it was
+    /// told is what a refund of it takes away.
+    pub changes: Vec<Change>,
+}
+
+impl State {
+    /// The tier by the fold alone that was held before a fact.
+    pub fn tier_before(&self, fact: &FactKey) -> Option<&TierCode> {
+        let last = self.changes.iter().rev().find(|change| change.is_before(fact));
+        last.and_then(|change| change.tier.as_ref())
+    }
 }
 
 /// What the fold did on its way.
@@ -263,24 +312,25 @@ impl<'a> Fold<'a> {
     pub fn tell(&mut self, fact: &Fact) -> Result<Outcome, Overflow> {
         let at = fact.key.at;
         self.tell_time_before(fact);
-        let (change, uncounted) = match fact.deed {
-            Deed::Order { placed_at, total, refunded } => {
+        let tier = self.state.tier.as_ref().map(|held| &held.code);
+        let (change, uncounted) = match &fact.deed {
+            &Deed::Order { placed_at, total, refunded } => {
                 let net = total.checked_sub(refunded).ok_or(Overflow)?.max(0);
+                let change = Figures::of_order(self.program, tier, at, net, total == 0)?;
                 self.state.last_order_at = Some(at);
-                (
-                    Figures::of_order(self.program, at, net, total == 0)?,
-                    self.why_order_does_not_count(placed_at, at),
-                )
+                (change, self.why_order_does_not_count(placed_at, at))
             }
-            Deed::Refund { placed_at, completed_at, net_before, amount } => {
+            &Deed::Refund { ref order, placed_at, completed_at, net_before, amount } => {
                 let net = net_before.checked_sub(amount).ok_or(Overflow)?.max(0);
-                let before = Figures::of_order(self.program, completed_at, net_before, false)?;
-                let change =
-                    Figures::of_order(self.program, completed_at, net, false)?.minus(before)?;
+                let id = order.to_string();
+                let order = FactKey { at: completed_at, kind: FactKind::Order, id };
+                let tier = self.state.tier_before(&order);
+                let of = |net| Figures::of_order(self.program, tier, completed_at, net, false);
+                let change = of(net)?.minus(of(net_before)?)?;
                 (change, self.why_refund_does_not_count(placed_at, completed_at))
             }
-            Deed::Points { points } => {
-                let change = Figures { points_earned: points, ..Figures::default() };
+            Deed::Points { worth } => {
+                let change = Figures::of_points(self.program, tier, at, worth);
                 (change, self.why_order_does_not_count(at, at))
             }
         };
@@ -288,7 +338,7 @@ impl<'a> Fold<'a> {
         if uncounted.is_none() {
             self.state.progress = self.state.progress.plus(change)?.at_least_zero();
             if change.of(self.program.rules_at(at).entry_method) > 0 {
-                self.upgrade(at);
+                self.upgrade(&fact.key);
             }
         }
         self.state.through = Some(fact.key.clone());
@@ -396,7 +446,7 @@ impl<'a> Fold<'a> {
             self.state.fell_at = Some(at);
             let entry = rules.ladder.entry().map(|tier| tier.code.clone());
             if self.state.tier.as_ref().map(|held| &held.code) != entry.as_ref() {
-                self.hold(at, entry, Cause::PeriodEnd);
+                self.hold(at, None, entry, Cause::PeriodEnd);
             }
         }
         self.state.progress = Figures::default();
@@ -412,12 +462,13 @@ impl<'a> Fold<'a> {
             && self.state.tier.is_none()
             && !self.program.is_paused(at)
         {
-            self.hold(at, Some(entry.code.clone()), cause);
+            self.hold(at, None, Some(entry.code.clone()), cause);
         }
     }
 
     /// Moves up to the highest tier that the progress reaches, if it is higher.
-    fn upgrade(&mut self, at: Instant) {
+    fn upgrade(&mut self, fact: &FactKey) {
+        let at = fact.at;
         let rules = self.program.rules_at(at);
         let Some(reached) = rules.ladder.reached_by(self.state.progress.of(rules.entry_method))
         else {
@@ -428,12 +479,20 @@ impl<'a> Fold<'a> {
         }
         let held = self.state.tier.as_ref().map(|held| &held.code);
         if Some(reached.rank) > rules.ladder.rank(held) {
-            self.hold(at, Some(reached.code.clone()), Cause::Fact);
+            let by = Some((fact.kind, fact.id.clone()));
+            self.hold(at, by, Some(reached.code.clone()), Cause::Fact);
             self.find_end(at);
         }
     }
 
-    fn hold(&mut self, at: Instant, code: Option<TierCode>, cause: Cause) {
+    fn hold(
+        &mut self,
+        at: Instant,
+        by: Option<(FactKind, String)>,
+        code: Option<TierCode>,
+        cause: Cause,
+    ) {
+        self.state.changes.push(Change { at, by, tier: code.clone() });
         if code.is_some() {
             self.state.first_tier_at.get_or_insert(at);
         }

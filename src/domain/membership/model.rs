@@ -3,12 +3,12 @@
 //! from the anchor. Slow, and written to be checked by eye against the design.
 
 use super::{Figures, Joining};
-use crate::domain::fact::History;
+use crate::domain::fact::{History, Worth};
 use crate::domain::id::TierCode;
 use crate::domain::period::{Anchor, ProgressReset};
 use crate::domain::program::{Program, Rules, TierRetention};
 use crate::domain::{Instant, calendar};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Naive {
@@ -19,6 +19,8 @@ pub struct Naive {
     pub lifetime: Figures,
     first_tier_at: Option<Instant>,
     reached_top: bool,
+    /// The tier before each fact, by kind and identifier.
+    held: BTreeMap<(u8, String), Option<TierCode>>,
 }
 
 /// What the orders completed in `[since, until]` are worth by the refunds
@@ -28,9 +30,11 @@ fn total(
     history: &History,
     since: Option<Instant>,
     until: (Instant, u8, &str),
+    held: &BTreeMap<(u8, String), Option<TierCode>>,
     counts: impl Fn(Instant, Instant) -> bool,
 ) -> Figures {
     let mut sum = Figures::default();
+    let held = |kind: u8, id: &str| held[&(kind, id.to_owned())].as_ref();
     let told = |at: Instant, kind: u8, id: &str| (at, kind, id) <= until && Some(at) >= since;
     for order in &history.orders {
         if told(order.completed_at, 0, order.id.as_str())
@@ -44,7 +48,8 @@ fn total(
                     net -= refund.amount;
                 }
             }
-            let rate = program.rules_at(order.completed_at).points_per_unit;
+            let rules = program.rules_at(order.completed_at);
+            let rate = rules.points_per_unit_of(held(0, order.id.as_str()));
             sum.amount_spent += net;
             sum.orders_placed += i64::from(net > 0 || order.total == 0);
             sum.points_earned +=
@@ -55,7 +60,14 @@ fn total(
         if told(points.occurred_at, 2, points.id.as_str())
             && counts(points.occurred_at, points.occurred_at)
         {
-            sum.points_earned += points.points;
+            let rules = program.rules_at(points.occurred_at);
+            sum.points_earned += match &points.worth {
+                Worth::Points(points) => *points,
+                Worth::Event(way) => {
+                    let points = rules.points_of_event(way, held(2, points.id.as_str()));
+                    points.try_into().unwrap()
+                }
+            };
         }
     }
     sum
@@ -175,9 +187,11 @@ pub fn membership(program: &Program, joining: Joining, history: &History, at: In
                 before
             };
             last = (now, fact.key.kind as u8, fact.key.id.as_str());
+            let tier = me.tier.as_ref().map(|(code, _)| code.clone());
+            me.held.insert((last.1, fact.key.id.clone()), tier);
             let start = me.period.map(|(start, _)| start);
             me.progress = match start {
-                Some(start) => total(program, history, Some(start), last, counts),
+                Some(start) => total(program, history, Some(start), last, &me.held, counts),
                 None => Figures::default(),
             };
             if me.progress.of(rules.entry_method) > before.of(rules.entry_method) {
@@ -196,9 +210,9 @@ pub fn membership(program: &Program, joining: Joining, history: &History, at: In
             me.period = Some((start, first_boundary_after(program, rules, &me, now)));
         }
         let last = (now, u8::MAX, "");
-        me.lifetime = total(program, history, None, last, |_, _| true);
+        me.lifetime = total(program, history, None, last, &me.held, |_, _| true);
         me.progress = match me.period {
-            Some((start, _)) => total(program, history, Some(start), last, counts),
+            Some((start, _)) => total(program, history, Some(start), last, &me.held, counts),
             None => Figures::default(),
         };
         if let Some((_, Some(end))) = me.period

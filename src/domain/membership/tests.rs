@@ -1,8 +1,9 @@
 //! The properties of design, section 3, against random programs and histories.
 
 use super::*;
-use crate::domain::fact::{CompletedOrder, FactKind, Points, Refund};
-use crate::domain::id::{ActivityId, OrderId, RefundId};
+use crate::domain::earning::{Earns, Way, Ways};
+use crate::domain::fact::{CompletedOrder, Points, Refund};
+use crate::domain::id::{ActivityId, OrderId, RefundId, WayCode};
 use crate::domain::money::Currency;
 use crate::domain::program::{Pause, Revision};
 use crate::domain::tier::{Ladder, Tier};
@@ -17,6 +18,10 @@ const ZONES: [chrono_tz::Tz; 4] = [
     chrono_tz::Asia::Beirut,
     chrono_tz::America::Havana,
 ];
+
+fn way(text: &str) -> WayCode {
+    WayCode::parse(text).unwrap()
+}
 
 fn code(text: &str) -> TierCode {
     TierCode::parse(text).unwrap()
@@ -58,36 +63,56 @@ fn rules(retention: Option<TierRetention>) -> impl Strategy<Value = Rules> {
         select(vec!["0", "1", "0.5", "10"]),
         any::<bool>(),
         vec(1_i64..40, 0..4),
+        any::<bool>(),
     )
-        .prop_map(|(entry_method, progress_reset, tier_retention, rate, entry, steps)| {
-            let unit = if entry_method == EntryMethod::OrdersPlaced { 1 } else { 10 };
-            let mut threshold = 0;
-            let mut tiers: Vec<Tier> = Vec::new();
-            for (i, step) in steps.iter().enumerate() {
-                threshold += step * unit;
-                tiers.push(Tier {
-                    code: code(&format!("t{i}")),
-                    name: format!("Tier {i}"),
-                    rank: u32::try_from(i).unwrap() + 2,
-                    threshold: Some(threshold),
-                });
-            }
-            if entry {
-                tiers.push(Tier {
-                    code: code("entry"),
-                    name: "Entry".into(),
-                    rank: 1,
-                    threshold: Some(0),
-                });
-            }
-            Rules {
-                entry_method,
-                progress_reset,
-                tier_retention,
-                points_per_unit: rate.parse().unwrap(),
-                ladder: Ladder::new(tiers).unwrap(),
-            }
-        })
+        .prop_map(
+            |(entry_method, progress_reset, tier_retention, rate, entry, steps, by_tier)| {
+                let unit = if entry_method == EntryMethod::OrdersPlaced { 1 } else { 10 };
+                let mut threshold = 0;
+                let mut tiers: Vec<Tier> = Vec::new();
+                for (i, step) in steps.iter().enumerate() {
+                    threshold += step * unit;
+                    tiers.push(Tier {
+                        code: code(&format!("t{i}")),
+                        name: format!("Tier {i}"),
+                        rank: u32::try_from(i).unwrap() + 2,
+                        threshold: Some(threshold),
+                        reward: None,
+                    });
+                }
+                if entry {
+                    tiers.push(Tier {
+                        code: code("entry"),
+                        name: "Entry".into(),
+                        rank: 1,
+                        threshold: Some(0),
+                        reward: None,
+                    });
+                }
+                let codes: Vec<TierCode> = tiers.iter().map(|tier| tier.code.clone()).collect();
+                let mut rules = Rules {
+                    entry_method,
+                    progress_reset,
+                    tier_retention,
+                    points_per_unit: rate.parse().unwrap(),
+                    ways: Ways::default(),
+                    ladder: Ladder::new(tiers).unwrap(),
+                };
+                if by_tier {
+                    let by_tier = |step: u32| {
+                        codes.iter().cloned().zip((1_u32..).map(|i| (i * step).into())).collect()
+                    };
+                    for (code, earns, points, by_tier) in [
+                        ("order", Earns::PerCurrencyUnit, rules.points_per_unit, by_tier(2)),
+                        ("visit", Earns::PerEvent, 7.into(), by_tier(3)),
+                    ] {
+                        let (code, name) = (way(code), code.to_owned());
+                        rules.put_way(Way { code, name, earns, points, by_tier }).unwrap();
+                    }
+                }
+                rules
+            },
+        )
 }
 
 fn program(retention: Option<TierRetention>) -> impl Strategy<Value = Program> {
@@ -165,7 +190,12 @@ fn history() -> impl Strategy<Value = History> {
             .map(|(i, (occurred_at, points))| Points {
                 id: ActivityId::parse(&format!("p{i}")).unwrap(),
                 occurred_at,
-                points,
+                // Some of them are an event of the one way to earn that there may be.
+                worth: if points % 3 == 0 {
+                    Worth::Event(way("visit"))
+                } else {
+                    Worth::Points(points)
+                },
             })
             .collect(),
     })
@@ -338,12 +368,14 @@ fn vip(retention: TierRetention, progress_reset: ProgressReset) -> Program {
         name: name.into(),
         rank,
         threshold: Some(threshold),
+        reward: None,
     };
     let rules = Rules {
         entry_method: EntryMethod::AmountSpent,
         progress_reset,
         tier_retention: retention,
         points_per_unit: 1.into(),
+        ways: Ways::default(),
         ladder: Ladder::new(vec![
             tier("bronze", 1, 0),
             tier("silver", 2, 500),

@@ -2,6 +2,7 @@
 
 use super::{Achievements, Figures, Fold, Held, Joining, State};
 use crate::domain::Instant;
+use crate::domain::earning::{Reward, shown};
 use crate::domain::period::Period;
 use crate::domain::program::{EntryMethod, Program, TierRetention};
 use crate::domain::tier::Tier;
@@ -27,6 +28,8 @@ pub struct Membership {
     pub period: Option<Period>,
     /// All that was ever spent, ordered and earned here.
     pub lifetime: Figures,
+    /// What the tier gives back on orders, by the rewards that the customer has kept.
+    pub reward: Option<Reward>,
     /// When the customer was enrolled.
     pub enrolled_at: Option<Instant>,
 }
@@ -68,10 +71,15 @@ impl Membership {
             let next_order_lifts = match rules.entry_method {
                 EntryMethod::AmountSpent => remaining == 0,
                 EntryMethod::OrdersPlaced => remaining <= 1,
-                EntryMethod::PointsEarned => remaining == 0 && !rules.points_per_unit.is_zero(),
+                EntryMethod::PointsEarned => {
+                    let tier = state.tier.as_ref().map(|held| &held.code);
+                    remaining == 0 && !rules.points_per_unit_of(tier).is_zero()
+                }
             };
             Some(NextTier { tier: tier.clone(), threshold, remaining, next_order_lifts })
         });
+        let rewards = held.as_ref().map(|held| program.rewards(held, at));
+        let reward = shown(&rewards.unwrap_or_default());
         let find = |Held { code, since }: Held| {
             let tier = rules.ladder.find(&code).or_else(|| program.latest().ladder.find(&code));
             tier.map(|tier| (tier.clone(), since))
@@ -86,6 +94,7 @@ impl Membership {
             next_tier,
             period: state.period.map(|period| Period { end: fold.period_end(), ..period }),
             lifetime: state.lifetime,
+            reward,
             enrolled_at: state.enrolled_at,
         }
     }

@@ -43,6 +43,23 @@ impl Span {
         let (from, to) = (from.max(first).min(last), to.max(first).min(last));
         Some(Self { from, to, from_at: midnight(zone, from)?, to_at: midnight(zone, to)? })
     }
+
+    /// What of it lies in each month of its zone, in their order: one month at
+    /// least.
+    pub fn months(&self, zone: Tz) -> Option<Vec<Self>> {
+        let mut months = Vec::new();
+        let mut rest = *self;
+        loop {
+            let next = Month::of(rest.from)?.first.checked_add_months(Months::new(1))?;
+            if next >= self.to {
+                months.push(rest);
+                return Some(months);
+            }
+            let next_at = midnight(zone, next)?;
+            months.push(Self { to: next, to_at: next_at, ..rest });
+            rest = Self { from: next, from_at: next_at, ..rest };
+        }
+    }
 }
 
 /// A month of a year.
@@ -127,6 +144,30 @@ mod tests {
     }
 
     #[test]
+    fn a_span_is_cut_where_a_month_of_its_zone_begins() {
+        let zone = chrono_tz::Europe::London;
+        let now: Instant = "2026-06-30T23:30:00Z".parse().unwrap();
+        let months = |from: &str, to: &str| -> Vec<String> {
+            let span = Span::of(zone, Some(date(from)), Some(date(to)), now).unwrap();
+            let text = |m: &Span| format!("{} {} {}", m.from, m.to, m.to_at.to_rfc3339());
+            span.months(zone).unwrap().iter().map(text).collect()
+        };
+        assert_eq!(
+            months("2024-02-15", "2024-04-10"),
+            [
+                "2024-02-15 2024-03-01 2024-03-01T00:00:00+00:00",
+                "2024-03-01 2024-04-01 2024-03-31T23:00:00+00:00",
+                "2024-04-01 2024-04-10 2024-04-09T23:00:00+00:00",
+            ]
+        );
+        let december = "2023-12-01 2024-01-01 2024-01-01T00:00:00+00:00";
+        assert_eq!(months("2023-12-01", "2024-01-01"), [december]);
+        // Nothing is left of the calendar, and it is of a month all the same.
+        let end = "9999-12-31 9999-12-31 9999-12-31T00:00:00+00:00";
+        assert_eq!(months("9999-12-31", "9999-12-31"), [end]);
+    }
+
+    #[test]
     fn a_date_comes_round_on_its_day_and_29_february_on_the_28th_of_other_years() {
         let on = |month: &str, of: &str| {
             let found = Month::parse(month).unwrap().anniversary(date(of));
@@ -150,10 +191,32 @@ mod tests {
             let zone = chrono_tz::TZ_VARIANTS[zone];
             let date = |days: Option<i32>| days.and_then(NaiveDate::from_epoch_days);
             if let Some(now) = chrono::DateTime::from_timestamp_micros(micros) {
-                let _ = Span::of(zone, date(from), date(to), now);
+                let span = Span::of(zone, date(from), date(to), now);
+                // Not for all the months of all years, which are many.
+                let is_short = |span: &Span| (span.to - span.from).num_days() < 10_000;
+                let _ = span.filter(is_short).and_then(|span| span.months(zone));
             }
             if let (Some(date), Some(of)) = (date(from), date(to)) {
                 let _ = Month::of(date).and_then(|month| month.anniversary(of));
+            }
+        }
+
+        /// Each month of a span is a span of its own, and together they are it.
+        #[test]
+        fn the_months_of_a_span_make_it_up(from in 0_i32..30_000, days in 1_i32..1_200, zone in 0..chrono_tz::TZ_VARIANTS.len()) {
+            let zone = chrono_tz::TZ_VARIANTS[zone];
+            let now = chrono::DateTime::from_timestamp_micros(0).unwrap();
+            let span = |from, to| Span::of(zone, Some(from), Some(to), now).unwrap();
+            let date = |days| NaiveDate::from_epoch_days(days).unwrap();
+            let whole = span(date(from), date(from + days));
+            let months = whole.months(zone).unwrap();
+            prop_assert_eq!((months[0].from, months[months.len() - 1].to), (whole.from, whole.to));
+            for pair in months.windows(2) {
+                prop_assert_eq!((pair[0].to, pair[1].from.day()), (pair[1].from, 1));
+            }
+            for month in months {
+                prop_assert_eq!(month, span(month.from, month.to));
+                prop_assert_eq!(Month::of(month.from), Month::of(month.to.pred_opt().unwrap()));
             }
         }
 

@@ -120,6 +120,7 @@ mod tests {
             name: code.to_uppercase(),
             rank,
             threshold: None,
+            reward: None,
         };
         Ladder::new([(1, "silver"), (2, "gold")].map(tier).to_vec()).unwrap()
     }

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 const NOON: &str = "2024-06-01T12:00:00Z";
 /// The fields of which each kind has its own.
-const OWN_FIELDS: [&str; 9] = [
+const OWN_FIELDS: [&str; 10] = [
+    "way_to_earn",
     "points",
     "referred_customer_id",
     "score",
@@ -95,6 +96,7 @@ on_both! {
             "activity_id": "a1", "customer_id": "c1", "kind": "points", "points": 50,
             "referred_customer_id": null, "score": null, "channel": null, "public": null,
             "resolved_at": null, "agent": null, "note": null, "follow_up_on": null,
+            "way_to_earn": null,
             "occurred_at": NOON, "updated_at": null,
         });
         assert_eq!(first.body["activity"], expected);

@@ -38,7 +38,7 @@ on_both! {
             "progress_reset": {"kind": "never"}, "tier_retention": "permanent",
             "points_per_unit": "1", "grace_days": 90, "paused_since": null, "revision": 1,
             "recalculation": null, "label_shows_icon": true, "vip_visible_to_customers": false,
-            "automatic_qualification": true,
+            "automatic_qualification": true, "credit_expires_after_months": null,
         });
         assert_eq!(rest, defaults);
         let read = app.storefront().get(PROGRAM).expect(200);

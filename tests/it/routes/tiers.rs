@@ -44,7 +44,7 @@ on_both! {
         let one = app.storefront().get("/v1/tiers/silver").expect(200);
         let silver = json!({
             "code": "silver", "name": "Silver", "rank": 20, "threshold": "250.50", "benefits": [],
-            "icon": "star", "priority": "normal", "team": null, "designates": false, "requires_approval": false,
+            "icon": "star", "priority": "normal", "team": null, "designates": false, "requires_approval": false, "reward": null,
         });
         assert_eq!((one.body.clone(), one.etag()), (silver, put.etag()));
         // The same again changes nothing; while there are no facts, less is fine too.
@@ -121,7 +121,7 @@ on_both! {
         let gold = client.put("/v1/tiers/gold", &tier_of("Gold", 3, json!("500"))).expect(201);
         let expected_gold = json!({
             "code": "gold", "name": "Gold", "rank": 3, "threshold": "500.00", "benefits": [],
-            "icon": "star", "priority": "normal", "team": null, "designates": false, "requires_approval": false,
+            "icon": "star", "priority": "normal", "team": null, "designates": false, "requires_approval": false, "reward": null,
             "recalculation": null,
         });
         assert_eq!(gold.body, expected_gold);

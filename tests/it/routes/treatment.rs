@@ -64,7 +64,7 @@ on_both! {
         let put = app.admin().put(GOLD, &gold(json!({}))).expect(201);
         let mut expected = json!({
             "code": "gold", "name": "Gold", "rank": 2, "threshold": "500.00", "benefits": [],
-            "icon": "star", "priority": "normal", "team": null, "designates": false, "requires_approval": false,
+            "icon": "star", "priority": "normal", "team": null, "designates": false, "requires_approval": false, "reward": null,
         });
         assert_eq!(app.storefront().get(GOLD).expect(200).body, expected);
         let list = app.storefront().get("/v1/tiers").expect(200).body;
@@ -74,7 +74,7 @@ on_both! {
         let whole = app.admin().put("/v1/tiers", &ladder(&[("bronze", "0")])).expect(200).body;
         let bronze = json!([{
             "code": "bronze", "name": "Bronze", "rank": 1, "threshold": "0.00", "benefits": [],
-            "icon": "star", "priority": "normal", "team": null, "designates": false, "requires_approval": false,
+            "icon": "star", "priority": "normal", "team": null, "designates": false, "requires_approval": false, "reward": null,
         }]);
         assert_eq!(whole["tiers"], bronze);
     }
@@ -86,7 +86,7 @@ on_both! {
         let client = app.client(Role::PlatformAdmin);
         let fields = json!({
             "benefits": ["hamper", "shipping"], "icon": "crown", "priority": "urgent",
-            "team": "VIP desk", "designates": true, "requires_approval": false,
+            "team": "VIP desk", "designates": true, "requires_approval": false, "reward": null,
         });
         let whole = ladder_with(&[("bronze", "0", json!({})), ("gold", "500.00", fields.clone())]);
         let assert_stored = |tier: &Value| {
@@ -108,7 +108,7 @@ on_both! {
         let plain = client.put(GOLD, &gold(json!({}))).expect(200).body;
         let usual = json!({
             "code": "gold", "name": "Gold", "rank": 2, "threshold": "500.00", "benefits": [],
-            "icon": "star", "priority": "normal", "team": null, "designates": true, "requires_approval": false,
+            "icon": "star", "priority": "normal", "team": null, "designates": true, "requires_approval": false, "reward": null,
             "recalculation": null,
         });
         assert_eq!(plain, usual);

@@ -331,6 +331,7 @@ on_both! {
                 },
                 "period": {"start": "2024-05-01T10:00:00Z", "end": "2025-01-01T00:00:00Z"},
                 "lifetime": {"amount_spent": "300.00", "orders_placed": 1, "points_earned": 300},
+                "reward": null,
                 "enrolled_at": "2024-05-01T10:00:00Z",
             })
         );

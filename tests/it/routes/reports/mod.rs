@@ -3,6 +3,7 @@
 mod anniversaries;
 mod at_risk;
 pub mod concentration;
+mod credit;
 mod high_value;
 mod referrals;
 mod retention;
@@ -26,7 +27,7 @@ const NOON: &str = "2024-06-01T12:00:00Z";
 const SPAN: &str = "from=2024-01-01&to=2024-04-01";
 
 /// Every report, with parameters that make it the same on every day.
-const REPORTS: [&str; 10] = [
+const REPORTS: [&str; 12] = [
     "vip-share",
     "tiers",
     "retention?from=2024-01-01&to=2024-04-01",
@@ -37,6 +38,8 @@ const REPORTS: [&str; 10] = [
     "satisfaction?from=2024-01-01&to=2024-04-01",
     "referrals?from=2024-01-01&to=2024-04-01",
     "spend-concentration",
+    "credit",
+    "credit-movements?from=2024-01-01&to=2024-04-01",
 ];
 /// Those of them that come in pages, with the names of their lists.
 const LISTS: [(&str, &str); 5] = [
@@ -47,7 +50,8 @@ const LISTS: [(&str, &str); 5] = [
     ("referrals?from=2024-01-01&to=2024-04-01", "referrers"),
 ];
 /// Those that are of a span of time.
-const OF_SPANS: [&str; 4] = ["retention", "satisfaction", "referrals", "spend-concentration"];
+const OF_SPANS: [&str; 5] =
+    ["retention", "satisfaction", "referrals", "spend-concentration", "credit-movements"];
 
 /// What a report answers.
 #[track_caller]
@@ -299,10 +303,18 @@ on_both! {
                 assert_refused(app, &and(path, query), &[pointer]);
             }
         }
-        for path in ["vip-share", "tiers", "retention", "satisfaction", "spend-concentration"] {
+        for path in [
+            "vip-share",
+            "tiers",
+            "retention",
+            "satisfaction",
+            "spend-concentration",
+            "credit",
+            "credit-movements",
+        ] {
             assert_refused(app, &format!("{path}?limit=1&cursor=x"), &["?cursor", "?limit"]);
         }
-        for path in ["vip-share", "tiers", "at-risk", "anniversaries"] {
+        for path in ["vip-share", "tiers", "at-risk", "anniversaries", "credit"] {
             assert_refused(app, &format!("{path}?{SPAN}"), &["?from", "?to"]);
         }
         for path in OF_SPANS {
@@ -355,11 +367,12 @@ on_both! {
 
     fn without_an_end_a_span_ends_with_today(app) {
         app.set_up(json!({"time_zone": "Pacific/Kiritimati"}));
+        let from = (Utc::now() - Duration::days(100)).date_naive().to_string();
         for path in OF_SPANS {
-            let read = || (report(app, &format!("{path}?from=2024-07-01")), report(app, path));
+            let read = || (report(app, &format!("{path}?from={from}")), report(app, path));
             let (today, (begun, bare)) = on_one_day(chrono_tz::Pacific::Kiritimati, read);
             let tomorrow = today.succ_opt().unwrap();
-            assert_eq!(begun["from"], "2024-07-01", "{path}");
+            assert_eq!(begun["from"], from, "{path}");
             assert_eq!(begun["to"], tomorrow.to_string(), "{path}");
             // A day begins there 14 hours before it does in Greenwich.
             assert_eq!(begun["to_at"], format!("{today}T10:00:00Z"), "{path}");
