@@ -64,7 +64,7 @@ pub struct CreditEntryOut {
     pub kind: String,
     /// Why: `order_completed`, `order_corrected`, `order_cancelled`,
     /// `order_refunded`, `activity`, `activity_corrected`, `redemption`,
-    /// `adjustment` or `expiry`.
+    /// `adjustment`, `expiry` or `erasure`.
     #[schema(examples("order_completed"))]
     pub cause: String,
     /// The store credit that it moves, in the program's currency; below zero

@@ -64,7 +64,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 const DESCRIPTION: &str = "\
 How should we treat this customer? A shop's backend sends Accolade its customers, orders and refunds; \
 Accolade moves customers through VIP tiers, and tells the storefront, the packing bench and the support desk, \
-in one look-up, how to treat each of them: status, tier, benefits, label and routing. \
+in one look-up, how to treat each of them: status, tier, benefits, label, routing and store credit. \
 Rules say who should be a VIP, people approve, and reports say whether the program is healthy.
 
 **Tokens.** Every operation under `/v1` wants `Authorization: Bearer TOKEN`. A token names its store and \

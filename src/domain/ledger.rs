@@ -19,7 +19,7 @@ pub enum Kind {
     Redeemed,
     /// A person put it right.
     Adjusted,
-    /// It was not used in time.
+    /// It was not used in time, or the customer was erased.
     Expired,
 }
 
@@ -55,11 +55,13 @@ pub enum Cause {
     Adjustment,
     /// It was not used in time.
     Expiry,
+    /// The customer was erased.
+    Erasure,
 }
 
 impl Cause {
     /// All of them, with the word that each goes by.
-    pub const WORDS: [(&'static str, Self); 9] = [
+    pub const WORDS: [(&'static str, Self); 10] = [
         ("order_completed", Self::OrderCompleted),
         ("order_corrected", Self::OrderCorrected),
         ("order_cancelled", Self::OrderCancelled),
@@ -69,6 +71,7 @@ impl Cause {
         ("redemption", Self::Redemption),
         ("adjustment", Self::Adjustment),
         ("expiry", Self::Expiry),
+        ("erasure", Self::Erasure),
     ];
 }
 

@@ -244,6 +244,34 @@ pub fn post(
     Ok((record, entry, balance))
 }
 
+/// Enters that what is left of a customer's balance is gone with the customer,
+/// who is held and being erased; what is owed stays.
+///
+/// # Errors
+/// [`super::Error`] from the database.
+pub fn write_off(
+    tx: &mut Tx<'_>,
+    store: &StoreId,
+    customer: &CustomerId,
+    program: &Program,
+    actor: &Actor,
+    now: Instant,
+) -> Result<()> {
+    let mut book = Book::open(tx, store, customer, program, now)?;
+    let before = book.balance();
+    let movement = Balance::ZERO.minus(before.available())?;
+    if movement != Balance::ZERO {
+        let tier = tier_of(tx, store, customer, program, now)?;
+        let operator = Some(actor.subject.clone());
+        let (kind, cause, at) = (Kind::Expired, Cause::Erasure, book.now);
+        let said = Said { tier, operator, ..Said::default() };
+        book.enter(&Booking { kind, cause, movement, at, refund: None }, said)?;
+        book.write_down(tx, actor, "credit_expired", (before, movement), None)?;
+    }
+    book.close(tx)?;
+    Ok(())
+}
+
 /// How many customers' balances expire in one transaction.
 const BATCH: i64 = 100;
 

@@ -3,7 +3,7 @@
 use super::designations::{self, Held, changes};
 use super::facts::{Session, Stored};
 use super::memberships::program_of;
-use super::{Error, IfMatch, Refusal, Result, nominations};
+use super::{Error, IfMatch, Refusal, Result, credits, nominations};
 use crate::db::audit::{self, Actor, Entry};
 use crate::db::customers::{self, CustomerRow};
 use crate::db::events::{self, Event};
@@ -219,10 +219,11 @@ pub fn erase(
 ) -> Result<()> {
     let row = find_for_change(tx, store, id, if_match)?;
     let program = program_of(tx, store, Hold::Share)?;
-    let mut held = Held::of(tx, store, id, program, row, actor, now)?;
+    let mut held = Held::of(tx, store, id, program.clone(), row, actor, now)?;
     designations::erase(&mut held)?;
     nominations::erase(&mut held)?;
     let row = held.customer;
+    credits::write_off(tx, store, id, &program.program, actor, now)?;
     // What decides the tier stays: the instants of joining and of creation.
     let mut erased = CustomerRow::unknown(store, id, now);
     erased.version = row.version.saturating_add(1);

@@ -3,7 +3,7 @@
 
 use super::rules::{entries as audited, feed, told};
 use super::treatment::ladder_with;
-use super::{assert_paging_rules, assert_same_404, neighbour};
+use super::{assert_paging_rules, assert_same_404, faults, neighbour};
 use crate::support::*;
 use accolade::api::auth::Role;
 use chrono::{DateTime, Utc};
@@ -82,15 +82,6 @@ fn set_up(app: &App) {
     let bronze = json!({"reward": {"rate": "0.05"}});
     app.admin().put("/v1/tiers", &ladder_with(&[("bronze", "0", bronze)])).expect(200);
     join(app, "c1", "2024-01-01T00:00:00Z");
-}
-
-/// The places of all faults, each once.
-#[track_caller]
-fn faults(answer: Answer) -> Vec<String> {
-    let answer = answer.expect_problem(422, "invalid_request");
-    let mut pointers: Vec<String> = answer.pointers().into_iter().map(str::to_owned).collect();
-    pointers.dedup();
-    pointers
 }
 
 /// The numbers of entries on all pages, two to a page.
@@ -430,8 +421,12 @@ on_both! {
             post(&app.manager(), "c1", &body).expect_problem(410, "customer_erased");
         }
         let entries = ledger(app, "c1");
-        assert_eq!(booked(&entries), ["adjusted adjustment 10.00 0"]);
+        assert_eq!(booked(&entries), ["adjusted adjustment 10.00 0", "expired erasure -10.00 0"]);
         assert_eq!(entries[0]["note"], Value::Null);
+        assert_eq!(entries[1]["operator"], "tester");
+        // What facts take back is owed by nobody, and stays on the books.
+        let report = app.manager().get("/v1/reports/credit").expect(200).body;
+        assert_eq!((&report["credit_outstanding"], &report["credit_owed"]), (&json!("0.00"), &json!("0.00")));
     }
 
     fn what_people_do_is_audited_and_told(app) {

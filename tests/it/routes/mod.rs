@@ -84,6 +84,15 @@ fn assert_same_404(foreign: &Answer, absent: &Answer) {
     assert_eq!(foreign.text, absent.text);
 }
 
+/// The places of all faults, each once.
+#[track_caller]
+fn faults(answer: Answer) -> Vec<String> {
+    let answer = answer.expect_problem(422, "invalid_request");
+    let mut pointers: Vec<String> = answer.pointers().into_iter().map(str::to_owned).collect();
+    pointers.dedup();
+    pointers
+}
+
 /// Insists that a list refuses pages that can't be.
 #[track_caller]
 fn assert_paging_rules(client: &Client<'_>, path: &str) {

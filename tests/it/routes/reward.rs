@@ -4,7 +4,7 @@
 use super::credits::{adjust, has, ledger, redeem};
 use super::rules::{designate, designation_path, remove};
 use super::treatment::ladder_with;
-use super::{assert_same_404, neighbour};
+use super::{assert_same_404, faults, neighbour};
 use crate::support::*;
 use accolade::api::auth::Role;
 use serde_json::{Value, json};
@@ -61,15 +61,6 @@ fn earns(tier: &str, reward: Value, credit: Value, points: Value) -> Value {
 
 fn badge(app: &App, path: &str) -> Value {
     app.support().get(path).expect(200).body
-}
-
-/// The places of all faults, each once.
-#[track_caller]
-fn faults(answer: Answer) -> Vec<String> {
-    let answer = answer.expect_problem(422, "invalid_request");
-    let mut pointers: Vec<String> = answer.pointers().into_iter().map(str::to_owned).collect();
-    pointers.dedup();
-    pointers
 }
 
 /// The body of the gold tier with this reward.

@@ -3,7 +3,7 @@
 
 use super::credits::{booked, has, ledger};
 use super::rules::platform;
-use super::{assert_same_404, ids, neighbour};
+use super::{assert_same_404, faults, ids, neighbour};
 use crate::support::*;
 use accolade::api::auth::Role;
 use serde_json::{Value, json};
@@ -67,15 +67,6 @@ fn earn(app: &App, id: &str, way: &str, occurred_at: &str) -> Answer {
 fn points_of(membership: &Value) -> i64 {
     assert_eq!(membership["progress"]["points_earned"], membership["lifetime"]["points_earned"]);
     membership["progress"]["points_earned"].as_i64().unwrap()
-}
-
-/// The places of all faults, each once.
-#[track_caller]
-fn faults(answer: Answer) -> Vec<String> {
-    let answer = answer.expect_problem(422, "invalid_request");
-    let mut pointers: Vec<String> = answer.pointers().into_iter().map(str::to_owned).collect();
-    pointers.dedup();
-    pointers
 }
 
 /// An instant in June of 2024.
