@@ -1,11 +1,16 @@
 //! Whether the service lives, and whether it is ready.
 
 use super::extract::NoQuery;
-use super::problem::{ApiResult, Code, problems};
+use super::problem::{ApiError, ApiResult, Code, problems};
 use crate::db::Db;
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
+use std::time::Duration;
 use utoipa::ToSchema;
+
+/// How long the database is waited for: who asks should hear within a second
+/// that it does not answer.
+const PATIENCE: Duration = Duration::from_millis(700);
 
 /// How the service is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,10 +46,10 @@ problems!(ReadinessProblems: &[Code::InvalidRequest, Code::Unavailable]);
 #[get("/readyz")]
 pub async fn get_readiness(_: NoQuery, db: web::Data<Db>) -> ApiResult<HttpResponse> {
     let db = db.get_ref().clone();
-    let ping = db.read(|tx| tx.ping()).await;
-    ping.map_err(|error| {
-        tracing::warn!(%error, "not ready");
-        super::problem::ApiError::new(Code::Unavailable)
-    })?;
-    Ok(HttpResponse::Ok().json(HealthOut { status: "ok" }))
+    match tokio::time::timeout(PATIENCE, db.read(|tx| tx.ping())).await {
+        Ok(Ok(())) => return Ok(HttpResponse::Ok().json(HealthOut { status: "ok" })),
+        Ok(Err(error)) => tracing::warn!(%error, "not ready"),
+        Err(_) => tracing::warn!("not ready: the database does not answer in time"),
+    }
+    Err(ApiError::new(Code::Unavailable))
 }

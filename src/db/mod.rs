@@ -31,7 +31,7 @@ use chrono::DateTime;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
-use pool::{Manager, Pooled};
+use pool::{Manager, Pooled, Target};
 use std::sync::Arc;
 use std::time::Duration;
 use writer::Writer;
@@ -86,8 +86,9 @@ pub enum Error {
     /// Too much waits already.
     #[error("too many writes are waiting")]
     Overloaded,
-    /// No connection could be had, or it broke.
-    #[error("the database can't be reached: {0}")]
+    /// No connection could be had, or it broke; or the disk is full or fails.
+    /// Later it may do what it was asked.
+    #[error("the database is not available: {0}")]
     Unavailable(String),
     /// A statement failed.
     #[error("the database refused a statement: {0}")]
@@ -97,11 +98,21 @@ pub enum Error {
     Corrupt(String),
 }
 
+/// What SQLite says where it is the disk that fails, or another process that
+/// writes for longer than was waited. diesel has no kinds for these.
+const SQLITE_UNAVAILABLE: [&str; 3] =
+    ["database or disk is full", "disk I/O error", "database is locked"];
+
 impl From<diesel::result::Error> for Error {
     fn from(error: diesel::result::Error) -> Self {
-        use diesel::result::DatabaseErrorKind::{ClosedConnection, UnableToSendCommand};
+        use diesel::result::DatabaseErrorKind::{ClosedConnection, UnableToSendCommand, Unknown};
         match &error {
             diesel::result::Error::DatabaseError(ClosedConnection | UnableToSendCommand, _) => {
+                Self::Unavailable(error.to_string())
+            }
+            diesel::result::Error::DatabaseError(Unknown, said)
+                if SQLITE_UNAVAILABLE.contains(&said.message()) =>
+            {
                 Self::Unavailable(error.to_string())
             }
             _ => Self::Failed(error.to_string()),
@@ -164,9 +175,9 @@ impl Db {
     pub fn open(url: &str, limits: Limits) -> Result<Self> {
         let manager = Manager::new(url)?;
         let programs = Arc::new(programs::Cache::default());
-        let writer = match &manager {
-            Manager::Postgres(_) => None,
-            Manager::Sqlite(path) => {
+        let writer = match &manager.target {
+            Target::Postgres(_) => None,
+            Target::Sqlite(path) => {
                 let conn = Conn::Sqlite(pool::open_sqlite(path)?);
                 Some(Writer::start(conn, programs.clone(), limits.waiting_writes_max)?)
             }
@@ -245,8 +256,7 @@ impl Db {
     pub fn read_once_blocking<T>(&self, job: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
         let mut pooled = self.connection()?;
         let answer = job(&mut Tx { conn: &mut pooled.conn, programs: &self.0.programs });
-        pooled.is_broken |= answer.is_err();
-        answer
+        answer.inspect_err(|error| pooled.discard(error))
     }
 
     /// [`Db::read_once_blocking`], without holding up the caller's thread.
@@ -331,19 +341,26 @@ impl Db {
     ) -> std::result::Result<T, E> {
         let mut pooled = self.connection()?;
         let begun = pooled.conn.batch_execute(begin);
-        pooled.note(begun).map_err(Error::from)?;
+        pooled.note(begun)?;
         let answer = job(&mut Tx { conn: &mut pooled.conn, programs: &self.0.programs });
         let end = if answer.is_ok() { "COMMIT" } else { "ROLLBACK" };
         let ended = pooled.conn.batch_execute(end);
         match (pooled.note(ended), &answer) {
             // Where the closure failed, its reason says more than the roll-back's.
-            (Err(error), Ok(_)) => Err(Error::from(error).into()),
+            (Err(error), Ok(_)) => Err(error.into()),
             _ => answer,
         }
     }
 
     fn connection(&self) -> Result<r2d2::PooledConnection<Manager>> {
-        self.0.pool.get().map_err(|error| Error::Unavailable(error.to_string()))
+        loop {
+            let got = self.0.pool.get();
+            let pooled = got.map_err(|error| Error::Unavailable(error.to_string()))?;
+            // One that is outlived is thrown away here, and another one is had.
+            if !pooled.is_outlived() {
+                return Ok(pooled);
+            }
+        }
     }
 }
 
@@ -363,9 +380,8 @@ where
 
 impl Pooled {
     /// Notes whether the connection can be used again.
-    fn note<T>(&mut self, answer: diesel::QueryResult<T>) -> diesel::QueryResult<T> {
-        self.is_broken |= answer.is_err();
-        answer
+    fn note<T>(&mut self, answer: diesel::QueryResult<T>) -> Result<T> {
+        answer.map_err(Error::from).inspect_err(|error| self.discard(error))
     }
 }
 

@@ -3,6 +3,8 @@
 use super::{Conn, Error, Result};
 use diesel::connection::{InstrumentationEvent, SimpleConnection};
 use diesel::{Connection, PgConnection, SqliteConnection};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Every SQLite connection: a commit is on the disk when it is answered
 /// (`FULL`; `NORMAL` would lose it at a power cut), and other processes that
@@ -18,34 +20,89 @@ const SQLITE_SETTINGS: &str = "
     PRAGMA secure_delete = ON;
 ";
 
-/// Makes connections to the one database that a URL names.
+/// Every PostgreSQL connection: a role, a database or a server that is set to
+/// answer commits before they are on the disk is overruled; what waits for
+/// replicas too stays as it is.
+const POSTGRES_SETTINGS: &str = "
+    SELECT set_config('synchronous_commit', 'on', false)
+    WHERE current_setting('synchronous_commit', true) = 'off'
+";
+
+/// How long a host that has gone silent is waited for, where the URL says
+/// nothing of it: by itself, libpq would wait for many minutes.
+const POSTGRES_PATIENCE: &[(&str, &str)] = &[
+    ("connect_timeout", "5"),
+    ("tcp_user_timeout", "5000"),
+    ("keepalives_idle", "10"),
+    ("keepalives_interval", "5"),
+    ("keepalives_count", "3"),
+];
+
+/// The one database that a URL names.
 #[derive(Debug)]
-pub enum Manager {
+pub enum Target {
     /// The file's path.
     Sqlite(String),
     /// The whole URL.
     Postgres(String),
 }
 
-/// A connection, and whether it broke.
+/// Makes connections to a database.
+#[derive(Debug)]
+pub struct Manager {
+    /// The database.
+    pub target: Target,
+    /// How often it has been found gone.
+    losses: Arc<AtomicU64>,
+}
+
+/// A connection, and whether it can be used again.
 pub struct Pooled {
     /// The connection.
     pub conn: Conn,
-    /// It is then thrown away instead of being used again.
-    pub is_broken: bool,
+    is_broken: bool,
+    /// How often the database had been found gone when this was made.
+    made_after: u64,
+    losses: Arc<AtomicU64>,
+}
+
+impl Pooled {
+    /// Has the connection thrown away instead of being used again. Where the
+    /// database has gone, so have all connections that were made before.
+    pub fn discard(&mut self, error: &Error) {
+        self.is_broken = true;
+        if let Error::Unavailable(_) = error {
+            self.losses.fetch_max(self.made_after.saturating_add(1), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the database was found gone after this was made.
+    pub fn is_outlived(&self) -> bool {
+        self.made_after < self.losses.load(Ordering::Relaxed)
+    }
 }
 
 impl Manager {
     pub fn new(url: &str) -> Result<Self> {
-        match url.split_once("://") {
+        let target = match url.split_once("://") {
             // An in-memory database would be another one for each connection.
             Some(("sqlite", path)) if !path.is_empty() && !path.starts_with(':') => {
-                Ok(Self::Sqlite(path.to_owned()))
+                Target::Sqlite(path.to_owned())
             }
-            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(url.to_owned())),
-            _ => Err(Error::UnknownScheme),
-        }
+            Some(("postgres" | "postgresql", _)) => Target::Postgres(with_patience(url)),
+            _ => return Err(Error::UnknownScheme),
+        };
+        Ok(Self { target, losses: Arc::default() })
     }
+}
+
+/// A URL of PostgreSQL that says how long a silent host is waited for.
+fn with_patience(url: &str) -> String {
+    POSTGRES_PATIENCE.iter().fold(url.to_owned(), |url, (name, value)| match url.split_once('?') {
+        None => format!("{url}?{name}={value}"),
+        Some((_, said)) if said.contains(&format!("{name}=")) => url,
+        Some(_) => format!("{url}&{name}={value}"),
+    })
 }
 
 /// Opens an SQLite file with the settings that every connection has.
@@ -53,6 +110,13 @@ pub fn open_sqlite(path: &str) -> Result<SqliteConnection> {
     let mut conn = SqliteConnection::establish(path)
         .map_err(|error| Error::Unavailable(format!("{path}: {error}")))?;
     conn.batch_execute(SQLITE_SETTINGS)?;
+    Ok(conn)
+}
+
+fn open_postgres(url: &str) -> Result<PgConnection> {
+    let mut conn =
+        PgConnection::establish(url).map_err(|error| Error::Unavailable(error.to_string()))?;
+    conn.batch_execute(POSTGRES_SETTINGS)?;
     Ok(conn)
 }
 
@@ -72,15 +136,13 @@ impl r2d2::ManageConnection for Manager {
     type Error = Error;
 
     fn connect(&self) -> Result<Pooled> {
-        let mut conn = match self {
-            Self::Sqlite(path) => Conn::Sqlite(open_sqlite(path)?),
-            Self::Postgres(url) => Conn::Postgres(
-                PgConnection::establish(url)
-                    .map_err(|error| Error::Unavailable(error.to_string()))?,
-            ),
+        let made_after = self.losses.load(Ordering::Relaxed);
+        let mut conn = match &self.target {
+            Target::Sqlite(path) => Conn::Sqlite(open_sqlite(path)?),
+            Target::Postgres(url) => Conn::Postgres(open_postgres(url)?),
         };
         conn.set_instrumentation(trace_statement);
-        Ok(Pooled { conn, is_broken: false })
+        Ok(Pooled { conn, is_broken: false, made_after, losses: self.losses.clone() })
     }
 
     fn is_valid(&self, pooled: &mut Pooled) -> Result<()> {
@@ -88,6 +150,39 @@ impl r2d2::ManageConnection for Manager {
     }
 
     fn has_broken(&self, pooled: &mut Pooled) -> bool {
-        pooled.is_broken || std::thread::panicking()
+        pooled.is_broken || pooled.is_outlived() || std::thread::panicking()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_host_is_not_waited_for_but_as_the_url_says() {
+        assert_eq!(
+            with_patience("postgres://u@h/d"),
+            "postgres://u@h/d?connect_timeout=5&tcp_user_timeout=5000&keepalives_idle=10&keepalives_interval=5&keepalives_count=3"
+        );
+        let said = with_patience("postgres://u@h/d?sslmode=require&connect_timeout=60");
+        assert!(said.contains("?sslmode=require&connect_timeout=60&tcp_user_timeout"), "{said}");
+        assert_eq!(said.matches("connect_timeout").count(), 1);
+    }
+
+    #[test]
+    fn what_broke_one_connection_broke_all_that_were_made_before() {
+        use r2d2::ManageConnection;
+        let folder = tempfile::tempdir().unwrap();
+        let manager = Manager::new(&format!("sqlite://{}/a.db", folder.path().display())).unwrap();
+        let [mut one, mut other] = [manager.connect().unwrap(), manager.connect().unwrap()];
+        one.discard(&Error::Failed("one statement".to_owned()));
+        assert!(manager.has_broken(&mut one) && !manager.has_broken(&mut other));
+        one.discard(&Error::Unavailable("gone".to_owned()));
+        assert!(manager.has_broken(&mut other));
+        let mut new = manager.connect().unwrap();
+        assert!(!manager.has_broken(&mut new));
+        // An old one that is found out late says nothing new.
+        other.discard(&Error::Unavailable("gone".to_owned()));
+        assert!(!manager.has_broken(&mut new));
     }
 }

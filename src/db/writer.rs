@@ -23,7 +23,8 @@ struct Ran {
     deliver: Deliver,
 }
 
-type Job = Box<dyn FnOnce(&mut Tx<'_>) -> Ran + Send>;
+/// Does its work, or is told why its turn never came.
+type Job = Box<dyn FnOnce(Result<&mut Tx<'_>>) -> Ran + Send>;
 
 /// The way to the writer's thread, which ends when this is dropped.
 pub struct Writer(SyncSender<Job>);
@@ -49,7 +50,7 @@ impl Writer {
         let (sender, receiver) = oneshot::channel();
         let span = tracing::Span::current();
         let job: Job = Box::new(move |tx| {
-            let answer = span.in_scope(|| job(tx));
+            let answer = span.in_scope(|| tx.map_err(E::from).and_then(job));
             let is_ok = answer.is_ok();
             let deliver: Deliver = Box::new(move |committed| {
                 let answer = match (answer, committed) {
@@ -95,12 +96,10 @@ fn run_group(
 ) -> Result<()> {
     let mut lost = conn.batch_execute("BEGIN IMMEDIATE").map_err(Error::from);
     for job in group {
-        if lost.is_err() {
-            // Its turn never came: dropping it tells its caller so.
-            drop(job);
-            continue;
+        match &lost {
+            Ok(()) => lost = run_job(conn, programs, job, delivers),
+            Err(error) => delivers.push(job(Err(error.clone())).deliver),
         }
-        lost = run_job(conn, programs, job, delivers);
     }
     lost?;
     Ok(conn.batch_execute("COMMIT")?)
@@ -110,13 +109,16 @@ fn run_job(conn: &mut Conn, programs: &Cache, job: Job, delivers: &mut Vec<Deliv
     conn.batch_execute("SAVEPOINT job")?;
     // A job that panics drops its sender, so its caller hears of it; the
     // writer goes on with the others.
-    let ran = catch_unwind(AssertUnwindSafe(|| job(&mut Tx { conn, programs })));
+    let ran = catch_unwind(AssertUnwindSafe(|| job(Ok(&mut Tx { conn, programs }))));
     let is_ok = ran.as_ref().is_ok_and(|ran| ran.is_ok);
     if let Ok(ran) = ran {
         delivers.push(ran.deliver);
     }
     if !is_ok {
-        conn.batch_execute("ROLLBACK TO job")?;
+        // SQLite has undone the whole transaction by itself where the disk is
+        // full or fails.
+        let undone = conn.batch_execute("ROLLBACK TO job");
+        undone.map_err(|error| Error::Unavailable(error.to_string()))?;
     }
     Ok(conn.batch_execute("RELEASE job")?)
 }

@@ -268,23 +268,52 @@ fn a_full_disk_is_told_to_every_caller() {
     for (i, status) in &answers {
         let found = app.storefront().get(&format!("/v1/orders/o{i}")).status;
         assert_eq!(found == 200, *status == 201, "o{i} was answered {status}");
+        assert!([201, 503].contains(status), "o{i} was answered {status}");
     }
     limit("PRAGMA max_page_count = 1000000");
     app.order("after", "c1", "2024-06-01T10:00:00Z", "1.00").expect(201);
 }
 
-#[test]
-fn every_sqlite_commit_reaches_the_disk() {
+/// What a connection says of how it commits.
+fn in_force(tx: &mut Tx<'_>) -> Result<(i64, String), accolade::db::Error> {
     #[derive(QueryableByName)]
-    struct Pragma {
+    struct Synchronous {
         #[diesel(sql_type = diesel::sql_types::BigInt)]
         synchronous: i64,
     }
+    #[derive(QueryableByName)]
+    struct JournalMode {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        journal_mode: String,
+    }
+    let flushes: Synchronous = diesel::sql_query("PRAGMA synchronous").get_result(tx.conn)?;
+    let log: JournalMode = diesel::sql_query("PRAGMA journal_mode").get_result(tx.conn)?;
+    Ok((flushes.synchronous, log.journal_mode))
+}
+
+#[test]
+fn every_sqlite_commit_reaches_the_disk() {
     let app = App::on_sqlite();
-    let pragma: Pragma =
-        write(&app.db, |tx| Ok(diesel::sql_query("PRAGMA synchronous").get_result(tx.conn)?))
+    let full_and_log = (2, "wal".to_owned());
+    assert_eq!(write(&app.db, in_force).unwrap(), full_and_log, "the writer");
+    assert_eq!(app.db.read_blocking(in_force).unwrap(), full_and_log, "a reader");
+}
+
+/// A PostgreSQL that is set to answer commits before they are on the disk is overruled.
+#[test]
+fn every_postgresql_commit_reaches_the_disk() {
+    #[derive(QueryableByName)]
+    struct InForce {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        synchronous_commit: String,
+    }
+    let app = App::on_postgres_after(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$",
+    );
+    let said: InForce =
+        write(&app.db, |tx| Ok(diesel::sql_query("SHOW synchronous_commit").get_result(tx.conn)?))
             .unwrap();
-    assert_eq!(pragma.synchronous, 2, "FULL");
+    assert_eq!(said.synchronous_commit, "on");
 }
 
 #[test]
