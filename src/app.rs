@@ -3,7 +3,7 @@
 use crate::api::auth::{Secret, Verifier};
 use crate::api::{document, routes, unknown_route};
 use crate::db::Db;
-use crate::workflow::{credits, events, qualification, recalculation};
+use crate::workflow::{credits, events, idempotency, qualification, recalculation};
 use actix_web::dev::{Server, Service};
 use actix_web::http::header;
 use actix_web::{App, HttpResponse, HttpServer, web};
@@ -89,7 +89,8 @@ pub fn start_background(db: &Db) -> actix_web::rt::task::JoinHandle<()> {
     let of_rules = qualification::work(db.clone());
     let of_events = events::work(db.clone());
     let of_credits = credits::work(db.clone());
+    let of_answers = idempotency::work(db.clone());
     actix_web::rt::spawn(async move {
-        futures_util::future::join4(of_time, of_rules, of_events, of_credits).await;
+        futures_util::future::join5(of_time, of_rules, of_events, of_credits, of_answers).await;
     })
 }

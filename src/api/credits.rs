@@ -3,7 +3,8 @@
 
 use super::auth::{AdjustCredit, Allowed, Caller, ReadLists, ReadOne, RedeemCredit};
 use super::extract::{Id, Json, NoQuery, Query};
-use super::problem::{ANY_TOKEN, ApiResult, BODY, Code, TOKEN, problems};
+use super::idempotency::{IdempotencyKey, answer, carry_out};
+use super::problem::{ANY_TOKEN, ApiResult, BODY, Code, KEYED, TOKEN, problems};
 use super::read_of_store;
 use super::rewards::{BalancesOut, RewardOut};
 use super::wire::{self, At, LIMIT_DEFAULT, words};
@@ -20,8 +21,10 @@ use crate::domain::money::{Amount, Currency, InvalidAmount, parse_amount};
 use crate::domain::words::word;
 use crate::workflow::badges::read_one;
 use crate::workflow::credits::{self, Movement};
+use crate::workflow::idempotency::Answer;
 use crate::workflow::memberships::program_of;
 use crate::workflow::{self, Refusal};
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, post, web};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -335,7 +338,7 @@ pub struct CreditMovedOut {
     pub balances: BalancesOut,
 }
 
-problems!(PostCreditProblems: TOKEN, BODY, &[
+problems!(PostCreditProblems: TOKEN, BODY, KEYED, &[
     Code::NotFound, Code::CustomerErased, Code::StoreNotSetUp, Code::AmountNotInCurrency,
     Code::InsufficientBalance, Code::FigureOverflow,
 ]);
@@ -343,14 +346,17 @@ problems!(PostCreditProblems: TOKEN, BODY, &[
 /// Spend a customer's store credit or points, adjust them, or have them expire.
 ///
 /// None of this takes more than there is. Each request is an entry of its own,
-/// also where it says the same as one before. With the role `storefront` only
-/// `redeemed` can be sent. Roles:
-/// `storefront`, `manager`, `administrator`, `platform_admin`.
+/// also where it says the same as one before, unless it has the same
+/// `Idempotency-Key`. With the role `storefront` only `redeemed` can be sent.
+/// Roles: `storefront`, `manager`, `administrator`, `platform_admin`.
 #[utoipa::path(
     tag = "Credit",
     operation_id = "post_credit",
     security(("token" = [])),
-    params(("customer_id" = String, Path, description = "The customer's identifier.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "c1")),
+    params(
+        ("customer_id" = String, Path, description = "The customer's identifier.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "c1"),
+        IdempotencyKey,
+    ),
     request_body(content = CreditIn, example = json!({"kind": "redeemed", "credit": "5.00", "order_id": "o9"})),
     responses((status = 201, description = "It was done.", body = CreditMovedOut), PostCreditProblems),
 )]
@@ -359,27 +365,28 @@ pub async fn post_credit(
     allowed: Allowed<RedeemCredit>,
     id: Id<CustomerId>,
     _: NoQuery,
+    key: IdempotencyKey,
     body: Json<CreditIn>,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let caller = allowed.caller;
+    let keyed = key.of("post_credit", &caller, &body.1);
     let body = body.0;
     if body.kind != CreditKindIn::Redeemed && !caller.may::<AdjustCredit>() {
         return Err(Refusal::Forbidden.into());
     }
-    let (store, actor) = (caller.store.clone(), caller.actor());
-    let (record, entry, balance) = db
-        .write(move |tx| {
-            let record = program_of(tx, &store, Hold::Share)?;
-            let movement = body.into_movement(record.program.currency)?;
-            credits::post(tx, &store, &id.0, movement, &actor, wire::now())
-        })
-        .await?;
-    let currency = record.program.currency;
-    Ok(HttpResponse::Created().json(CreditMovedOut {
-        entry: CreditEntryOut::new(&entry, currency, &caller)?,
-        balances: BalancesOut::new(balance, currency),
-    }))
+    carry_out(&db, keyed, move |tx| {
+        let (store, actor) = (&caller.store, caller.actor());
+        let currency = program_of(tx, store, Hold::Share)?.program.currency;
+        let movement = body.into_movement(currency)?;
+        let (_, entry, balance) = credits::post(tx, store, &id.0, movement, &actor, wire::now())?;
+        let out = CreditMovedOut {
+            entry: CreditEntryOut::new(&entry, currency, &caller)?,
+            balances: BalancesOut::new(balance, currency),
+        };
+        Ok(Answer { customer: Some(id.0), ..answer(StatusCode::CREATED, &out)? })
+    })
+    .await
 }
 
 /// For which order to answer.

@@ -2,7 +2,8 @@
 
 use super::auth::{Allowed, ManageDesignations};
 use super::extract::{Id, IfMatchHeader, Json, NoQuery, Patch, etag};
-use super::problem::{ApiError, ApiResult, BODY, Code, TOKEN, problems};
+use super::idempotency::{IdempotencyKey, answer, carry_out};
+use super::problem::{ApiError, ApiResult, BODY, Code, KEYED, TOKEN, problems};
 use super::read_of_store;
 use super::wire::{self, At, words};
 use crate::db::designations::{self, DesignationRecord};
@@ -14,8 +15,10 @@ use crate::domain::program::Program;
 use crate::domain::stage::Stage;
 use crate::domain::words::word;
 use crate::workflow::designations::{self as workflow, Removal, Wish, source_word};
+use crate::workflow::idempotency::Answer;
 use crate::workflow::memberships::program_of;
 use crate::workflow::{Error, IfMatch, Refusal};
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, patch, post, put, web};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -530,7 +533,7 @@ impl ToSchema for Confirmed {
     }
 }
 
-problems!(RemoveDesignationProblems: TOKEN, BODY, &[
+problems!(RemoveDesignationProblems: TOKEN, BODY, KEYED, &[
     Code::StoreNotSetUp, Code::NotFound, Code::CustomerErased, Code::PreconditionFailed,
     Code::DesignationEnded, Code::BenefitsMustEndFirst, Code::FigureOverflow,
 ]);
@@ -548,6 +551,7 @@ problems!(RemoveDesignationProblems: TOKEN, BODY, &[
     params(
         ("customer_id" = String, Path, description = "The customer's identifier.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "c1"),
         ("If-Match" = Option<String>, Header, description = "Remove it only if it is still this version (an `ETag`)."),
+        IdempotencyKey,
     ),
     request_body(content = RemovalIn, example = json!({"reason": "cancelled", "note": "Moved away.", "confirm": true})),
     responses((status = 200, description = "The designation, which has ended.", body = DesignationOut), RemoveDesignationProblems),
@@ -558,22 +562,22 @@ pub async fn remove_designation(
     id: Id<CustomerId>,
     _: NoQuery,
     if_match: IfMatchHeader,
+    key: IdempotencyKey,
     body: Json<RemovalIn>,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let caller = allowed.caller;
+    let keyed = key.of("remove_designation", &caller, &body.1);
     let RemovalIn { reason, note, confirm: Confirmed } = body.0;
     let removal = Removal { reason: reason.into(), note };
-    let customer = id.0.clone();
     let now = wire::now();
-    let (record, program) = db
-        .write(move |tx| {
-            let actor = caller.actor();
-            let record =
-                workflow::remove(tx, &caller.store, &id.0, &removal, &if_match.0, &actor, now)?;
-            Ok::<_, Error>((record, program_of(tx, &caller.store, Hold::Read)?))
-        })
-        .await?;
-    let out = DesignationOut::new(customer.as_str(), &record, &program.program, wire::now());
-    Ok(HttpResponse::Ok().insert_header(etag(record.version)).json(out))
+    carry_out(&db, keyed, move |tx| {
+        let (store, actor) = (&caller.store, caller.actor());
+        let record = workflow::remove(tx, store, &id.0, &removal, &if_match.0, &actor, now)?;
+        let program = program_of(tx, store, Hold::Read)?;
+        let out = DesignationOut::new(id.0.as_str(), &record, &program.program, wire::now());
+        let answer = answer(StatusCode::OK, &out)?;
+        Ok(Answer { customer: Some(id.0), etag: Some(etag(record.version).1), ..answer })
+    })
+    .await
 }

@@ -292,16 +292,19 @@ fn schema_of(name: &str) -> Value {
     })
 }
 
-/// A JSON body.
-pub struct Json<T>(pub T);
+/// A JSON body, and its bytes as they came.
+pub struct Json<T>(pub T, pub web::Bytes);
 
 impl<T: DeserializeOwned + ToSchema + Validate + 'static> FromRequest for Json<T> {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, ApiResult<Self>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let value = json_body(request, payload);
-        Box::pin(async move { parse(value.await?, "").map(Json) })
+        let read = json_body(request, payload);
+        Box::pin(async move {
+            let (value, bytes) = read.await?;
+            Ok(Self(parse(value, "")?, bytes))
+        })
     }
 }
 
@@ -336,9 +339,9 @@ impl<T: DeserializeOwned + ToSchema + Validate + 'static> FromRequest for Patch<
     type Future = LocalBoxFuture<'static, ApiResult<Self>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let value = json_body(request, payload);
+        let read = json_body(request, payload);
         Box::pin(async move {
-            let value = with_whole_numbers(value.await?);
+            let value = with_whole_numbers(read.await?.0);
             parse::<T>(value.clone(), "")?;
             match value {
                 Value::Object(fields) => Ok(Self { fields, whole: std::marker::PhantomData }),
@@ -351,15 +354,17 @@ impl<T: DeserializeOwned + ToSchema + Validate + 'static> FromRequest for Patch<
 fn json_body(
     request: &HttpRequest,
     payload: &mut Payload,
-) -> LocalBoxFuture<'static, ApiResult<Value>> {
+) -> LocalBoxFuture<'static, ApiResult<(Value, web::Bytes)>> {
     let is_json = request.content_type().eq_ignore_ascii_case("application/json");
     let payload = payload.take();
     Box::pin(async move {
         if !is_json {
             return Err(ApiError::new(Code::UnsupportedMediaType));
         }
-        let body = read_body(payload, BODY_BYTES_MAX).await?;
-        serde_json::from_slice(&body).map_err(|_| ApiError::new(Code::MalformedJson))
+        let body = read_body(payload, BODY_BYTES_MAX).await?.freeze();
+        let value =
+            serde_json::from_slice(&body).map_err(|_| ApiError::new(Code::MalformedJson))?;
+        Ok((value, body))
     })
 }
 

@@ -2,7 +2,8 @@
 
 use super::auth::{Allowed, ReadOne, RecalculateOne};
 use super::extract::{Id, Json, NoQuery, Query};
-use super::problem::{ANY_TOKEN, ApiResult, BODY, Code, TOKEN, problems};
+use super::idempotency::{IdempotencyKey, answer, carry_out};
+use super::problem::{ANY_TOKEN, ApiResult, BODY, Code, KEYED, TOKEN, problems};
 use super::wire::{self, At, FiguresOut, LIMIT_DEFAULT, MembershipChangeOut, MembershipOut};
 use crate::db::Db;
 use crate::db::page::Seek;
@@ -10,7 +11,10 @@ use crate::domain::fact::FactKind;
 use crate::domain::id::CustomerId;
 use crate::domain::membership::{Cause, Step, Uncounted};
 use crate::domain::money::Currency;
+use crate::workflow::customers;
+use crate::workflow::idempotency::Answer;
 use crate::workflow::memberships::{Line, explain, read};
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, post, web};
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
@@ -336,7 +340,7 @@ pub struct RecalculationIn {
     reason: String,
 }
 
-problems!(RecalculateProblems: TOKEN, BODY, &[
+problems!(RecalculateProblems: TOKEN, BODY, KEYED, &[
     Code::NotFound, Code::StoreNotSetUp, Code::FigureOverflow,
 ]);
 
@@ -349,7 +353,10 @@ problems!(RecalculateProblems: TOKEN, BODY, &[
     tag = "Memberships",
     operation_id = "recalculate_membership",
     security(("token" = [])),
-    params(("customer_id" = String, Path, description = "The customer's identifier.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "c1")),
+    params(
+        ("customer_id" = String, Path, description = "The customer's identifier.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "c1"),
+        IdempotencyKey,
+    ),
     request_body(content = RecalculationIn, example = json!({"allow_downgrades": true, "reason": "order o1 was a mistake"})),
     responses((status = 200, description = "The membership before and after.", body = MembershipChangeOut), RecalculateProblems),
 )]
@@ -358,29 +365,31 @@ pub async fn recalculate_membership(
     allowed: Allowed<RecalculateOne>,
     id: Id<CustomerId>,
     _: NoQuery,
+    key: IdempotencyKey,
     body: Json<RecalculationIn>,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let caller = allowed.caller;
-    let customer = id.0.clone();
+    let keyed = key.of("recalculate_membership", &caller, &body.1);
     let RecalculationIn { allow_downgrades, reason } = body.0;
-    let recorded = db
-        .write(move |tx| {
-            crate::workflow::customers::recalculate(
-                tx,
-                &caller.store,
-                &id.0,
-                allow_downgrades.unwrap_or(false),
-                &reason,
-                &caller.actor(),
-                wire::now(),
-            )
-        })
-        .await?;
-    let currency = recorded.program.program.currency;
-    let membership = |m| MembershipOut::new(customer.as_str(), m, currency);
-    Ok(HttpResponse::Ok().json(MembershipChangeOut {
-        before: membership(&recorded.before),
-        after: membership(&recorded.after),
-    }))
+    carry_out(&db, keyed, move |tx| {
+        let recorded = customers::recalculate(
+            tx,
+            &caller.store,
+            &id.0,
+            allow_downgrades.unwrap_or(false),
+            &reason,
+            &caller.actor(),
+            wire::now(),
+        )?;
+        let currency = recorded.program.program.currency;
+        let membership = |m| MembershipOut::new(id.0.as_str(), m, currency);
+        let out = MembershipChangeOut {
+            before: membership(&recorded.before),
+            after: membership(&recorded.after),
+        };
+        let answer = answer(StatusCode::OK, &out)?;
+        Ok(Answer { customer: Some(id.0), ..answer })
+    })
+    .await
 }

@@ -18,6 +18,7 @@ pub mod extract;
 pub mod facts;
 pub mod follow_ups;
 pub mod health;
+pub mod idempotency;
 pub mod links;
 pub mod listing;
 pub mod memberships;
@@ -78,7 +79,11 @@ request alone shows, with all faults at once; 409 is for what depends on stored 
 Any operation can answer 500 `internal` and 503 `unavailable` (try again after `Retry-After`).
 
 **Paging.** Lists take `limit` and `cursor`, and answer `next_cursor`. \
-**Versions.** What can change has an `ETag`; `If-Match` makes a change only if it is still that version.";
+**Versions.** What can change has an `ETag`; `If-Match` makes a change only if it is still that version.
+
+**Sent again.** A PUT is idempotent by its identifier. A POST that writes takes an `Idempotency-Key`: \
+sent again with the same key within 24 hours, it is not carried out again and has the same answer, \
+with `Idempotent-Replayed: true`. What was refused is not kept, and may be sent again with its key.";
 
 /// Every operation, each by its own path attribute, so that what is served and
 /// what is documented are one list.
@@ -193,7 +198,8 @@ pub async fn read_of_store<T: Send + 'static>(
 
 /// The OpenAPI document of what is served.
 pub fn document() -> OpenApi {
-    let (_, served) = actix_web::App::new().into_utoipa_app().configure(routes).split_for_parts();
+    let (_, mut served) =
+        actix_web::App::new().into_utoipa_app().configure(routes).split_for_parts();
     let tag = |name: &str, description: &str| {
         TagBuilder::new().name(name).description(Some(description)).build()
     };
@@ -216,6 +222,7 @@ pub fn document() -> OpenApi {
         .schemas
         .insert("Fault".to_owned(), <problem::Fault as utoipa::PartialSchema>::schema());
     close_shapes(&mut components.schemas);
+    idempotency::document(&mut served.paths);
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")

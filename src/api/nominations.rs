@@ -3,7 +3,8 @@
 use super::auth::{Allowed, ManageDesignations, ReadBadges, WriteFlags};
 use super::designations::{Code64, PriorityWire, ProfileWire, code_rules, codes};
 use super::extract::{Id, Json, NoQuery, Query};
-use super::problem::{ApiError, ApiResult, BODY, Code, Fault, TOKEN, problems};
+use super::idempotency::{IdempotencyKey, answer, carry_out};
+use super::problem::{ApiError, ApiResult, BODY, Code, Fault, KEYED, TOKEN, problems};
 use super::qualifications::FindingOut;
 use super::read_of_store;
 use super::wire::{self, At, LIMIT_DEFAULT, words};
@@ -13,12 +14,13 @@ use crate::db::{Db, Tx, instant, maybe_instant};
 use crate::domain::designation::{Grant, Priority, Profile};
 use crate::domain::id::{CustomerId, StoreId, TierCode};
 use crate::domain::nomination::{Source, State};
+use crate::workflow::idempotency::{Answer, Keyed};
 use crate::workflow::memberships::program_of;
 use crate::workflow::nominations::{self as workflow, Verdict};
 use crate::workflow::{Error, Refusal};
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use validator::Validate;
 
@@ -202,19 +204,22 @@ fn find(tx: &mut Tx<'_>, store: &StoreId, id: &str) -> Result<Listed, Error> {
 async fn written(
     db: &Db,
     store: StoreId,
+    keyed: Option<Keyed>,
+    status: StatusCode,
     write: impl FnOnce(&mut Tx<'_>, &StoreId) -> Result<String, Error> + Send + 'static,
-) -> ApiResult<NominationOut> {
-    let (record, listed): (Arc<ProgramRecord>, Listed) = db
-        .write(move |tx| {
-            let id = write(tx, &store)?;
-            let record = program_of(tx, &store, Hold::Read)?;
-            Ok::<_, Error>((record, find(tx, &store, &id)?))
-        })
-        .await?;
-    NominationOut::new(&listed, &record)
+) -> ApiResult<HttpResponse> {
+    carry_out(db, keyed, move |tx| {
+        let id = write(tx, &store)?;
+        let record = program_of(tx, &store, Hold::Read)?;
+        let listed = find(tx, &store, &id)?;
+        let customer = CustomerId::parse(&listed.nomination.customer_id).map_err(Error::from)?;
+        let out = NominationOut::new(&listed, &record)?;
+        Ok(Answer { customer: Some(customer), ..answer(status, &out)? })
+    })
+    .await
 }
 
-problems!(NominateCustomerProblems: TOKEN, BODY, &[
+problems!(NominateCustomerProblems: TOKEN, BODY, KEYED, &[
     Code::NotFound, Code::CustomerErased, Code::StoreNotSetUp, Code::UnknownTier,
     Code::UnknownBenefit, Code::NominationWaiting, Code::DeclinedRecently, Code::NothingToAdd,
 ]);
@@ -228,6 +233,7 @@ problems!(NominateCustomerProblems: TOKEN, BODY, &[
     tag = "Nominations",
     operation_id = "nominate_customer",
     security(("token" = [])),
+    params(IdempotencyKey),
     request_body(content = NominationIn, example = json!({"customer_id": "c1", "profile": "advocate", "priority": "urgent", "note": "Recommends us wherever she goes."})),
     responses((status = 201, description = "The customer was put forward.", body = NominationOut), NominateCustomerProblems),
 )]
@@ -235,18 +241,19 @@ problems!(NominateCustomerProblems: TOKEN, BODY, &[
 pub async fn nominate_customer(
     allowed: Allowed<WriteFlags>,
     _: NoQuery,
+    key: IdempotencyKey,
     body: Json<NominationIn>,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
+    let keyed = key.of("nominate_customer", &allowed.caller, &body.1);
     let (customer, grant, note) = body.0.into_parts()?;
     let actor = allowed.caller.actor();
-    let out = written(&db, allowed.caller.store, move |tx, store| {
+    written(&db, allowed.caller.store, keyed, StatusCode::CREATED, move |tx, store| {
         let now = wire::now();
         let row = workflow::nominate(tx, store, &customer, &grant, &note, &actor, now)?;
         Ok(row.nomination_id)
     })
-    .await?;
-    Ok(HttpResponse::Created().json(out))
+    .await
 }
 
 /// An approval.
@@ -276,11 +283,11 @@ pub struct DeclineIn {
     note: String,
 }
 
-problems!(DecideNominationProblems: TOKEN, BODY, &[
+problems!(DecideNominationProblems: TOKEN, BODY, KEYED, &[
     Code::NotFound, Code::CustomerErased, Code::StoreNotSetUp, Code::NominationDecided,
 ]);
 
-problems!(ApproveNominationProblems: TOKEN, BODY, &[
+problems!(ApproveNominationProblems: TOKEN, BODY, KEYED, &[
     Code::NotFound, Code::CustomerErased, Code::StoreNotSetUp, Code::NominationDecided,
     Code::UnknownTier, Code::UnknownBenefit,
 ]);
@@ -289,15 +296,15 @@ async fn decide(
     db: &Db,
     allowed: Allowed<ManageDesignations>,
     id: Id<String>,
+    keyed: Option<Keyed>,
     verdict: Verdict,
 ) -> ApiResult<HttpResponse> {
     let actor = allowed.caller.actor();
-    let out = written(db, allowed.caller.store, move |tx, store| {
+    written(db, allowed.caller.store, keyed, StatusCode::OK, move |tx, store| {
         workflow::decide(tx, store, &id.0, &verdict, &actor, wire::now())?;
         Ok(id.0)
     })
-    .await?;
-    Ok(HttpResponse::Ok().json(out))
+    .await
 }
 
 /// Approve of a nomination: the customer becomes a VIP, or is raised to what
@@ -309,7 +316,10 @@ async fn decide(
     tag = "Nominations",
     operation_id = "approve_nomination",
     security(("token" = [])),
-    params(("nomination_id" = String, Path, description = "The nomination's identifier.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "0190a1b2-0000-7000-8000-000000000000")),
+    params(
+        ("nomination_id" = String, Path, description = "The nomination's identifier.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "0190a1b2-0000-7000-8000-000000000000"),
+        IdempotencyKey,
+    ),
     request_body(content = ApprovalIn, example = json!({"note": "A pleasure."})),
     responses((status = 200, description = "The nomination, approved.", body = NominationOut), ApproveNominationProblems),
 )]
@@ -318,10 +328,12 @@ pub async fn approve_nomination(
     allowed: Allowed<ManageDesignations>,
     id: Id<String>,
     _: NoQuery,
+    key: IdempotencyKey,
     body: Json<ApprovalIn>,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
-    decide(&db, allowed, id, Verdict::Approve(body.0.note)).await
+    let keyed = key.of("approve_nomination", &allowed.caller, &body.1);
+    decide(&db, allowed, id, keyed, Verdict::Approve(body.0.note)).await
 }
 
 /// Decline a nomination; the customer is not proposed again for 90 days.
@@ -331,7 +343,10 @@ pub async fn approve_nomination(
     tag = "Nominations",
     operation_id = "decline_nomination",
     security(("token" = [])),
-    params(("nomination_id" = String, Path, description = "The nomination's identifier.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "0190a1b2-0000-7000-8000-000000000000")),
+    params(
+        ("nomination_id" = String, Path, description = "The nomination's identifier.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "0190a1b2-0000-7000-8000-000000000000"),
+        IdempotencyKey,
+    ),
     request_body(content = DeclineIn, example = json!({"note": "One large order, and returned since."})),
     responses((status = 200, description = "The nomination, declined.", body = NominationOut), DecideNominationProblems),
 )]
@@ -340,10 +355,12 @@ pub async fn decline_nomination(
     allowed: Allowed<ManageDesignations>,
     id: Id<String>,
     _: NoQuery,
+    key: IdempotencyKey,
     body: Json<DeclineIn>,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
-    decide(&db, allowed, id, Verdict::Decline(body.0.note)).await
+    let keyed = key.of("decline_nomination", &allowed.caller, &body.1);
+    decide(&db, allowed, id, keyed, Verdict::Decline(body.0.note)).await
 }
 
 problems!(GetNominationProblems: TOKEN, &[Code::InvalidRequest, Code::NotFound, Code::StoreNotSetUp]);

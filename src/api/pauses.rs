@@ -3,12 +3,18 @@
 use super::auth::{Allowed, Caller, WriteProgram};
 use super::changes::{CHANGE, ChangeQuery, context, follow_up, version_after};
 use super::extract::{IfMatchHeader, Query, etag};
-use super::problem::{ApiResult, Code, TOKEN, problems};
+use super::idempotency::{IdempotencyKey, answer, respond};
+use super::problem::{ApiError, ApiResult, Code, KEYED, TOKEN, problems};
 use super::program::ProgramOut;
-use crate::db::Db;
+use super::recalculations::RecalculationOut;
+use crate::db::programs::Hold;
+use crate::db::{Db, Tx};
 use crate::domain::change::{pause, resume};
 use crate::workflow;
-use crate::workflow::programs::{Options, Switch, change_pauses};
+use crate::workflow::idempotency::{Answer, Answered, Keyed, once};
+use crate::workflow::memberships::program_of;
+use crate::workflow::programs::{Changed, Options, Switch, change_pauses};
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, post, web};
 
 async fn switch(
@@ -17,10 +23,14 @@ async fn switch(
     if_match: workflow::IfMatch,
     db: &Db,
     (action, switch): (&'static str, Switch),
+    keyed: Option<Keyed>,
 ) -> ApiResult<HttpResponse> {
     let context = context(caller, action);
-    let changed =
-        db.write(move |tx| change_pauses(tx, &context, options, &if_match, switch)).await?;
+    let change = move |tx: &mut Tx<'_>| change_pauses(tx, &context, options, &if_match, switch);
+    if let Some(keyed) = keyed {
+        return switch_once(caller, db, keyed, change).await;
+    }
+    let changed = db.write(change).await?;
     let (record, recalculation) = follow_up(db, &caller.store, changed).await?;
     let version = version_after(db, &caller.store).await?;
     Ok(HttpResponse::Ok()
@@ -28,17 +38,51 @@ async fn switch(
         .json(ProgramOut::new(&record.program, recalculation)))
 }
 
-problems!(PauseProblems: TOKEN, CHANGE, &[Code::InvalidRequest, Code::AlreadyPaused, Code::PausesOverlap]);
+/// With a key, what is answered is kept in the transaction of the change, so
+/// it is as things stand then: a recalculation has yet to come to anybody.
+async fn switch_once(
+    caller: &Caller,
+    db: &Db,
+    keyed: Keyed,
+    change: impl FnOnce(&mut Tx<'_>) -> workflow::Result<Changed> + Send + 'static,
+) -> ApiResult<HttpResponse> {
+    let store = caller.store.clone();
+    let Answered { answer, made } = once(db, keyed, move |tx| {
+        let changed = change(tx)?;
+        let recalculation = changed.recalculation.clone().map(RecalculationOut::try_from);
+        let out = ProgramOut::new(&changed.record.program, recalculation.transpose()?);
+        // Of a dry run, the version that is stored.
+        let (_, etag) = etag(program_of(tx, &store, Hold::Read)?.version);
+        let answer = Answer { etag: Some(etag), ..answer(StatusCode::OK, &out)? };
+        Ok::<_, ApiError>((answer, changed))
+    })
+    .await?;
+    let is_replay = made.is_none();
+    if let Some(changed) = made
+        && follow_up(db, &caller.store, changed).await.is_err()
+    {
+        // It was done, and the background goes on with the rest.
+        tracing::warn!("a recalculation is left to the background");
+    }
+    respond(answer, is_replay)
+}
+
+problems!(PauseProblems: TOKEN, CHANGE, KEYED, &[Code::AlreadyPaused, Code::PausesOverlap]);
 
 /// Pause the program.
 ///
 /// From then on nothing counts and no period ends; tiers stay. Lifetime
-/// figures go on. Roles: `administrator`, `platform_admin`.
+/// figures go on. With an `Idempotency-Key`, `recalculation` is as it begins.
+/// Roles: `administrator`, `platform_admin`.
 #[utoipa::path(
     tag = "Program",
     operation_id = "pause_program",
     security(("token" = [])),
-    params(ChangeQuery, ("If-Match" = Option<String>, Header, description = "Pause it only if it is still this version (an `ETag`).")),
+    params(
+        ChangeQuery,
+        ("If-Match" = Option<String>, Header, description = "Pause it only if it is still this version (an `ETag`)."),
+        IdempotencyKey,
+    ),
     responses((status = 200, description = "The program, paused.", body = ProgramOut), PauseProblems),
 )]
 #[post("/v1/program/pause")]
@@ -46,22 +90,31 @@ pub async fn pause_program(
     allowed: Allowed<WriteProgram>,
     query: Query<ChangeQuery>,
     if_match: IfMatchHeader,
+    key: IdempotencyKey,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
-    switch(&allowed.caller, query.0.options(), if_match.0, &db, ("program_paused", pause)).await
+    let caller = &allowed.caller;
+    // What might stand in a body is not looked at.
+    let keyed = key.of("pause_program", caller, b"");
+    switch(caller, query.0.options(), if_match.0, &db, ("program_paused", pause), keyed).await
 }
 
-problems!(ResumeProblems: TOKEN, CHANGE, &[Code::InvalidRequest, Code::NotPaused, Code::PausesOverlap]);
+problems!(ResumeProblems: TOKEN, CHANGE, KEYED, &[Code::NotPaused, Code::PausesOverlap]);
 
 /// Resume the program.
 ///
 /// Customers go on from exactly where they left off; each open period ends at
-/// its next boundary. Roles: `administrator`, `platform_admin`.
+/// its next boundary. With an `Idempotency-Key`, `recalculation` is as it
+/// begins. Roles: `administrator`, `platform_admin`.
 #[utoipa::path(
     tag = "Program",
     operation_id = "resume_program",
     security(("token" = [])),
-    params(ChangeQuery, ("If-Match" = Option<String>, Header, description = "Resume it only if it is still this version (an `ETag`).")),
+    params(
+        ChangeQuery,
+        ("If-Match" = Option<String>, Header, description = "Resume it only if it is still this version (an `ETag`)."),
+        IdempotencyKey,
+    ),
     responses((status = 200, description = "The program, running.", body = ProgramOut), ResumeProblems),
 )]
 #[post("/v1/program/resume")]
@@ -69,7 +122,10 @@ pub async fn resume_program(
     allowed: Allowed<WriteProgram>,
     query: Query<ChangeQuery>,
     if_match: IfMatchHeader,
+    key: IdempotencyKey,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
-    switch(&allowed.caller, query.0.options(), if_match.0, &db, ("program_resumed", resume)).await
+    let caller = &allowed.caller;
+    let keyed = key.of("resume_program", caller, b"");
+    switch(caller, query.0.options(), if_match.0, &db, ("program_resumed", resume), keyed).await
 }

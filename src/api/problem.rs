@@ -97,6 +97,8 @@ codes! {
     TierInWayToEarn "tier_in_way_to_earn" CONFLICT "A way to earn has points for the tier: change or delete the way first.";
     InsufficientBalance "insufficient_balance" CONFLICT "The customer has less than that.";
     TooManyLinks "too_many_links" CONFLICT "A customer has at most 100 links.";
+    IdempotencyInFlight "idempotency_in_flight" CONFLICT "A request with this `Idempotency-Key` is being carried out: try again, with the same key.";
+    IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY "Another request came with this `Idempotency-Key` less than 24 hours ago.";
     Internal "internal" INTERNAL_SERVER_ERROR "Something went wrong here; the log says what.";
     Unavailable "unavailable" SERVICE_UNAVAILABLE "The database can't be reached, or too much waits already: try again.";
 }
@@ -139,6 +141,8 @@ impl From<&Refusal> for Code {
             Refusal::UnknownWayToEarn(_) => Self::UnknownWayToEarn,
             Refusal::InsufficientBalance(_) => Self::InsufficientBalance,
             Refusal::TooManyLinks => Self::TooManyLinks,
+            Refusal::IdempotencyInFlight => Self::IdempotencyInFlight,
+            Refusal::IdempotencyKeyReused => Self::IdempotencyKeyReused,
             Refusal::TooManyRules => Self::TooManyRules,
             Refusal::NominationWaiting => Self::NominationWaiting,
             Refusal::DeclinedRecently => Self::DeclinedRecently,
@@ -168,7 +172,8 @@ impl From<&Refusal> for Code {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 pub struct Fault {
     /// Where it is: a JSON pointer into the body (`/total`), the name of a
-    /// query parameter (`?limit`) or of a path parameter (`{order_id}`).
+    /// query parameter (`?limit`), of a path parameter (`{order_id}`) or of a
+    /// header (`Idempotency-Key`).
     #[schema(examples("/total"))]
     pub pointer: String,
     /// The rule that it breaks.
@@ -365,6 +370,9 @@ pub const ANY_TOKEN: &[Code] = &[Code::Unauthorized];
 /// The problems of every operation with a JSON body.
 pub const BODY: &[Code] =
     &[Code::MalformedJson, Code::UnsupportedMediaType, Code::BodyTooLarge, Code::InvalidRequest];
+/// The problems of every operation that takes an `Idempotency-Key`.
+pub const KEYED: &[Code] =
+    &[Code::InvalidRequest, Code::IdempotencyInFlight, Code::IdempotencyKeyReused];
 
 /// Names what an operation can answer besides what it is for.
 macro_rules! problems {

@@ -10,6 +10,7 @@ pub mod badges;
 pub mod customers;
 pub mod designations;
 pub mod events;
+pub mod idempotency;
 pub mod ledger;
 pub mod links;
 pub mod memberships;
@@ -163,6 +164,7 @@ struct Inner {
     pool: r2d2::Pool<Manager>,
     writer: Option<Writer>,
     programs: Arc<programs::Cache>,
+    in_flight: idempotency::InFlight,
 }
 
 impl Db {
@@ -189,12 +191,18 @@ impl Db {
             .connection_timeout(Duration::from_secs(5))
             .build(manager)
             .map_err(|error| Error::Unavailable(error.to_string()))?;
-        Ok(Self(Arc::new(Inner { pool, writer, programs })))
+        let in_flight = idempotency::InFlight::default();
+        Ok(Self(Arc::new(Inner { pool, writer, programs, in_flight })))
     }
 
     /// Whether this is SQLite.
     pub fn is_sqlite(&self) -> bool {
         self.0.writer.is_some()
+    }
+
+    /// The keys of those requests that this process carries out.
+    pub fn in_flight(&self) -> &idempotency::InFlight {
+        &self.0.in_flight
     }
 
     /// How many writes it is worth to have under way at once: SQLite's one

@@ -350,6 +350,20 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    kept_answers (store_id, operation, idempotency_key) {
+        store_id -> Text,
+        operation -> Text,
+        idempotency_key -> Text,
+        fingerprint -> Text,
+        customer_id -> Nullable<Text>,
+        kept_at -> BigInt,
+        status -> BigInt,
+        etag -> Nullable<Text>,
+        body -> Text,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     programs,
     program_revisions,
@@ -373,4 +387,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     earnings,
     ledger_entries,
     accounts,
+    kept_answers,
 );

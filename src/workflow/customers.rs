@@ -8,7 +8,9 @@ use crate::db::audit::{self, Actor, Entry};
 use crate::db::customers::{self, CustomerRow};
 use crate::db::events::{self, Event};
 use crate::db::programs::Hold;
-use crate::db::{Tx, activities, ledger, links, maybe_instant, micros, qualifications};
+use crate::db::{
+    Tx, activities, idempotency, ledger, links, maybe_instant, micros, qualifications,
+};
 use crate::domain::customer::SubscriptionState;
 use crate::domain::fact::is_too_far_ahead;
 use crate::domain::id::{CustomerId, StoreId};
@@ -244,6 +246,7 @@ pub fn erase(
     links::delete_notes(tx, store, id)?;
     activities::delete_notes(tx, store, id)?;
     ledger::delete_notes(tx, store, id)?;
+    idempotency::delete_of_customer(tx, store, id)?;
     qualifications::delete_of_customer(tx, store, id)?;
     let entry = Entry {
         actor,

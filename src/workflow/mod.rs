@@ -8,6 +8,7 @@ pub mod earning;
 pub mod events;
 pub mod facts;
 pub mod following;
+pub mod idempotency;
 pub mod links;
 pub mod memberships;
 pub mod nominations;
@@ -173,6 +174,14 @@ pub enum Refusal {
     /// More links than a customer has.
     #[error("a customer has at most {} links", links::LINKS_MAX)]
     TooManyLinks,
+    /// A request with this key has not been answered yet.
+    #[error("a request with this Idempotency-Key is being carried out: try again")]
+    IdempotencyInFlight,
+    /// The key came with another request before.
+    #[error(
+        "another request of this operation came with this Idempotency-Key: a key goes with one request"
+    )]
+    IdempotencyKeyReused,
 }
 
 /// The versions that a caller is willing to change, from `If-Match`.

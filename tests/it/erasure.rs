@@ -114,12 +114,13 @@ fn set_up_people(app: &App) {
     });
     put(&support, "/v1/activities/p1", complaint);
 
-    // Credit was given by hand.
+    // Credit was given by hand, and the answer is kept; so is that to a removal.
     for (customer, note) in
         [("cust-ada", "Creditnote hasselwimp"), ("cust-bert", "Bertcredit molkenfrith")]
     {
         let given = json!({"kind": "adjusted", "credit": "5.00", "note": note});
-        manager.post(&format!("/v1/customers/{customer}/credits"), &given).expect(201);
+        let once = app.manager().with("idempotency-key", customer);
+        once.post(&format!("/v1/customers/{customer}/credits"), &given).expect(201);
     }
 
     // Two designations: the first was removed, and the second began with the status.
@@ -127,7 +128,7 @@ fn set_up_people(app: &App) {
     let removal = format!("{designation}/removal");
     put(&manager, &designation, json!({"notes": "Olddes quorbley", "tier": "silver"}));
     let body = json!({"reason": "complaints", "note": "First removal crambleton", "confirm": true});
-    manager.post(&removal, &body).expect(200);
+    app.manager().with("idempotency-key", "k1").post(&removal, &body).expect(200);
     put(
         &support,
         &format!("{ada}/status"),

@@ -11,7 +11,7 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, SqliteConnection};
 use serde_json::{Value, json};
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -80,6 +80,11 @@ impl App {
         let url = format!("{}/{name}", cluster());
         PgConnection::establish(&url).unwrap().batch_execute(sql).unwrap();
         Self::start(url, None)
+    }
+
+    /// Another instance on the same database.
+    pub fn beside(&self) -> Self {
+        Self::start(self.database_url.clone(), None)
     }
 
     fn start(url: String, folder: Option<tempfile::TempDir>) -> Self {
@@ -315,6 +320,23 @@ impl Client<'_> {
 
     pub fn post(&self, path: &str, body: &Value) -> Answer {
         self.send("POST", path, Some(("application/json", body.to_string())))
+    }
+
+    /// Posts, and hangs up without waiting for an answer.
+    pub fn post_and_hang_up(&self, path: &str, body: &Value) {
+        let (address, body) = (self.app.address.trim_start_matches("http://"), body.to_string());
+        let mut request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+            body.len()
+        );
+        if let Some(token) = &self.token {
+            request += &format!("Authorization: Bearer {token}\r\n");
+        }
+        for (name, value) in &self.headers {
+            request += &format!("{name}: {value}\r\n");
+        }
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(format!("{request}\r\n{body}").as_bytes()).unwrap();
     }
 
     /// Posts without a body.

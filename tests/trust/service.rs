@@ -263,10 +263,24 @@ impl Client {
 
     /// Asks once. No answer is none where it did not come whole.
     pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Option<Answer> {
+        self.ask_with(&[], method, path, body)
+    }
+
+    /// The same, with other headers.
+    pub fn ask_with(
+        &self,
+        headers: &[(&str, &str)],
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Option<Answer> {
         let mut request =
             ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.base));
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let response = match body {
             Some(body) => {

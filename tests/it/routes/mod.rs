@@ -19,6 +19,7 @@ mod events;
 mod facts;
 mod follow_ups;
 mod found;
+mod idempotency;
 mod ledger_of_orders;
 mod links;
 mod memberships;
