@@ -1,6 +1,6 @@
 //! Wiring: the HTTP server over a database.
 
-use crate::api::auth::{Secret, Verifier};
+use crate::api::tokens::Verifier;
 use crate::api::{document, routes, unknown_route};
 use crate::db::Db;
 use crate::workflow::{credits, events, idempotency, qualification, recalculation};
@@ -21,13 +21,13 @@ const BLOCKING_THREADS_PER_WORKER: usize = 16;
 /// Where the listener can't be used.
 pub fn serve(
     db: Db,
-    secret: &Secret,
+    verifier: Verifier,
     listener: TcpListener,
     workers: usize,
 ) -> std::io::Result<Server> {
     let openapi = document();
     let document = openapi.to_pretty_json().map_err(std::io::Error::other)?;
-    let verifier = web::Data::new(Verifier::new(secret));
+    let verifier = web::Data::new(verifier);
     let server = HttpServer::new(move || {
         let document = document.clone();
         let openapi_json = move || {

@@ -1,6 +1,6 @@
 //! Settings, from the environment. `.env.example` lists them all.
 
-use crate::api::auth::{SECRET_LENGTH_MIN, Secret};
+use crate::api::tokens::{Parties, SECRET_LENGTH_MIN, Secret, Trust};
 use std::path::{Path, PathBuf};
 
 /// How log lines are written.
@@ -25,6 +25,11 @@ pub struct Config {
     pub workers: usize,
     /// `JWT_SECRET`: what tokens are signed with, if it is set.
     pub jwt_secret: Option<Secret>,
+    /// `JWKS_FILE`: public keys of those who sign tokens, if it is set.
+    pub jwks_file: Option<PathBuf>,
+    /// `TOKEN_ISSUER` and `TOKEN_AUDIENCE`: what tokens say of where they come
+    /// from and whom they are for.
+    pub token_parties: Parties,
     /// `LOG_LEVEL`: what is logged, as a filter of the `tracing` crate.
     pub log_level: String,
     /// `LOG_FORMAT`: `text` or `json`.
@@ -90,6 +95,12 @@ impl Config {
             }
             secret
         });
+        let jwks_file = get("JWKS_FILE").filter(|value| !value.is_empty()).map(PathBuf::from);
+        let ours = Parties::default();
+        let token_parties = Parties {
+            issuer: text("TOKEN_ISSUER", &ours.issuer),
+            audience: text("TOKEN_AUDIENCE", &ours.audience),
+        };
         let log_level = text("LOG_LEVEL", "info");
         if log_level.parse::<tracing_subscriber::EnvFilter>().is_err() {
             let rule = format!("must be a level such as info, or a filter, not {log_level:?}");
@@ -113,6 +124,8 @@ impl Config {
             listen_addr,
             workers: usize::try_from(workers).unwrap_or(1),
             jwt_secret,
+            jwks_file,
+            token_parties,
             log_level,
             log_format,
         })
@@ -123,9 +136,22 @@ impl Config {
         self.database_url.strip_prefix("sqlite://").map(Path::new)
     }
 
+    /// Whose tokens are taken.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] where there is neither a secret nor a file of keys.
+    pub fn trust(&self) -> Result<Trust, InvalidSetting> {
+        let has_keys_alone = self.jwks_file.is_some() && self.jwt_secret.is_none();
+        Ok(Trust {
+            parties: self.token_parties.clone(),
+            secret: if has_keys_alone { None } else { Some(self.secret()?) },
+            jwks_file: self.jwks_file.clone(),
+        })
+    }
+
     /// The secret that tokens are signed with: as set; or, on SQLite, one kept
     /// beside the database, which is made at the first start and readable by
-    /// its owner only.
+    /// its owner only. Where others sign tokens, none is made.
     ///
     /// # Errors
     /// [`InvalidSetting`] where there is none and none can be made.
@@ -134,8 +160,12 @@ impl Config {
         if let Some(secret) = &self.jwt_secret {
             return Ok(secret.clone());
         }
+        if self.jwks_file.is_some() {
+            let rule = "is not set, and beside JWKS_FILE none is made: tokens come from whoever has the private keys";
+            return Err(invalid(rule.to_owned()));
+        }
         let Some(database) = self.sqlite_path() else {
-            let rule = "has to be set with PostgreSQL: every instance needs the same one, of at least 32 bytes";
+            let rule = "or JWKS_FILE has to be set with PostgreSQL: every instance needs the same one, the secret of at least 32 bytes";
             return Err(invalid(rule.to_owned()));
         };
         let mut name = database.as_os_str().to_owned();
@@ -236,8 +266,38 @@ mod tests {
     }
 
     #[test]
-    fn on_postgresql_a_secret_has_to_be_set() {
+    fn on_postgresql_a_secret_or_keys_have_to_be_set() {
         let config = read(&[("DATABASE_URL", "postgres://localhost/x")]).unwrap();
         assert_eq!(config.secret().unwrap_err().name, "JWT_SECRET");
+        assert_eq!(config.trust().unwrap_err().name, "JWT_SECRET");
+        let url = ("DATABASE_URL", "postgres://localhost/x");
+        let trust = read(&[url, ("JWKS_FILE", "keys.json")]).unwrap().trust().unwrap();
+        assert!(trust.secret.is_none());
+    }
+
+    #[test]
+    fn beside_keys_no_secret_is_made_and_one_that_is_set_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/shop.db", folder.path().display());
+        let keys = [("DATABASE_URL", url.as_str()), ("JWKS_FILE", "keys.json")];
+        let config = read(&keys).unwrap();
+        let trust = config.trust().unwrap();
+        assert!(trust.secret.is_none());
+        assert_eq!(trust.jwks_file, Some(PathBuf::from("keys.json")));
+        assert_eq!(config.secret().unwrap_err().name, "JWT_SECRET");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+
+        let secret = ("JWT_SECRET", "a secret of the tests, 32 bytes!");
+        let config = read(&[keys[0], keys[1], secret]).unwrap();
+        config.secret().unwrap();
+        assert!(config.trust().unwrap().secret.is_some());
+    }
+
+    #[test]
+    fn tokens_are_issued_by_and_for_accolade_unless_said_otherwise() {
+        assert_eq!(read(&[]).unwrap().token_parties, Parties::default());
+        let settings = [("TOKEN_ISSUER", "https://login.example"), ("TOKEN_AUDIENCE", "vip")];
+        let Parties { issuer, audience } = read(&settings).unwrap().token_parties;
+        assert_eq!((issuer.as_str(), audience.as_str()), ("https://login.example", "vip"));
     }
 }

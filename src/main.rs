@@ -1,6 +1,7 @@
 //! The command line.
 
-use accolade::api::auth::{Role, issue};
+use accolade::api::auth::{Caller, Role};
+use accolade::api::tokens::{Verifier, is_subject, issue};
 use accolade::config::{Config, LogFormat};
 use accolade::db::{Db, Limits};
 use accolade::domain::id::StoreId;
@@ -21,8 +22,9 @@ use std::time::Duration;
 /// customers through tiers, and answers how to treat each of them.
 ///
 /// Settings come from the environment: DATABASE_URL (sqlite://accolade.db),
-/// LISTEN_ADDR (127.0.0.1:8080), JWT_SECRET, DATABASE_POOL_SIZE, WORKERS,
-/// LOG_LEVEL and LOG_FORMAT; .env.example explains each.
+/// LISTEN_ADDR (127.0.0.1:8080), JWT_SECRET, JWKS_FILE, TOKEN_ISSUER,
+/// TOKEN_AUDIENCE, DATABASE_POOL_SIZE, WORKERS, LOG_LEVEL and LOG_FORMAT;
+/// .env.example explains each.
 #[derive(Parser)]
 #[command(version, verbatim_doc_comment)]
 struct Cli {
@@ -45,7 +47,8 @@ enum Command {
     /// Print a token, and nothing else.
     ///
     /// It is signed with JWT_SECRET, or with the secret kept beside the SQLite
-    /// file, so that a service with the same settings takes it.
+    /// file, so that a service with the same settings takes it. Where JWKS_FILE
+    /// alone is set there is no secret, and others sign tokens.
     Token(TokenArgs),
     /// Import CSV files of customers, orders and refunds.
     ///
@@ -186,7 +189,13 @@ async fn serve(config: &Config, with_demo: bool) -> Answer {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),
     }
-    let secret = config.secret().map_err(text)?;
+    let trust = config.trust().map_err(text)?;
+    let file = trust.jwks_file.clone().unwrap_or_default();
+    let verifier =
+        Verifier::new(&trust).map_err(|error| format!("JWKS_FILE {}: {error}", file.display()))?;
+    if with_demo && trust.secret.is_none() {
+        return Err("serve --demo prints tokens: set JWT_SECRET beside JWKS_FILE".to_owned());
+    }
     let db = open(config)?;
     let listener = TcpListener::bind(&config.listen_addr)
         .map_err(|error| format!("LISTEN_ADDR {}: {error}", config.listen_addr))?;
@@ -200,13 +209,14 @@ async fn serve(config: &Config, with_demo: bool) -> Answer {
             );
         }
     }
-    let server = app::serve(db.clone(), &secret, listener, config.workers).map_err(text)?;
+    let server = app::serve(db.clone(), verifier, listener, config.workers).map_err(text)?;
     let background = app::start_background(&db);
     print_line(&format!("listening on http://{address}"))?;
-    if with_demo {
+    if let Some(secret) = trust.secret.filter(|_| with_demo) {
         let store = StoreId::parse(demo::STORE).map_err(text)?;
         print_demo_lines(&address.to_string(), |role| {
-            issue(&secret, &store, role, "demo", Utc::now(), chrono::Duration::days(7))
+            let caller = Caller { store: store.clone(), subject: "demo".to_owned(), role };
+            issue(&secret, &trust.parties, &caller, Utc::now(), chrono::Duration::days(7))
                 .map_err(text)
         })?;
     }
@@ -252,8 +262,12 @@ fn token(config: &Config, args: &TokenArgs) -> Answer {
     })?;
     let ttl = parse_ttl(&args.ttl)
         .ok_or("--ttl must be a number and s, m, h or d, such as 12h, and at most 3650d")?;
+    if !is_subject(&args.subject) {
+        return Err("--subject must be 1 to 255 characters, none of them a control".to_owned());
+    }
     let secret = config.secret().map_err(text)?;
-    print_line(&issue(&secret, &store, role, &args.subject, Utc::now(), ttl).map_err(text)?)
+    let caller = Caller { store, subject: args.subject.clone(), role };
+    print_line(&issue(&secret, &config.token_parties, &caller, Utc::now(), ttl).map_err(text)?)
 }
 
 fn parse_ttl(text: &str) -> Option<chrono::Duration> {

@@ -38,6 +38,7 @@ pub mod statuses;
 pub mod svg;
 pub mod tiers;
 pub mod timeline;
+pub mod tokens;
 pub mod vip_list;
 pub mod ways_to_earn;
 pub mod wire;
@@ -226,7 +227,7 @@ pub fn document() -> OpenApi {
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
-        .description(Some("A token as `accolade token` prints it: HS256, with `iss` and `aud` \"accolade\", `sub`, `store`, `role` and `exp`."))
+        .description(Some("A JWT with `iss`, `aud`, `sub`, `store`, `role` and `exp`: as `accolade token` prints it (HS256), or signed by a key that the service was given (EdDSA, ES256 or RS256), which `kid` names."))
         .build();
     components.add_security_scheme("token", SecurityScheme::Http(bearer));
     OpenApiBuilder::new()

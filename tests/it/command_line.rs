@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-fn accolade(folder: &Path, args: &[&str]) -> Command {
+pub fn accolade(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_accolade"));
     command.args(args).current_dir(folder).env_clear().env("LISTEN_ADDR", "127.0.0.1:0");
     command
@@ -69,6 +69,7 @@ fn a_bad_setting_stops_the_start_with_its_name() {
         ("DATABASE_URL", "mysql://localhost/x"),
         ("LISTEN_ADDR", "everywhere"),
         ("JWT_SECRET", "short"),
+        ("JWKS_FILE", "nowhere.json"),
         ("WORKERS", "-1"),
         ("DATABASE_POOL_SIZE", "many"),
         ("LOG_FORMAT", "xml"),
@@ -92,6 +93,9 @@ fn every_setting_stands_in_the_example_with_its_default() {
         "DATABASE_URL=sqlite://accolade.db",
         "LISTEN_ADDR=127.0.0.1:8080",
         "JWT_SECRET=",
+        "JWKS_FILE=",
+        "TOKEN_ISSUER=accolade",
+        "TOKEN_AUDIENCE=accolade",
         "DATABASE_POOL_SIZE=8",
         "WORKERS=",
         "LOG_LEVEL=info",

@@ -2,16 +2,15 @@
 //! are not set up, and requests that break the published rules.
 
 use crate::support::*;
-use accolade::api::auth::{Role, Secret, issue};
+use accolade::api::auth::{Caller, Role};
 use accolade::api::document_json;
+use accolade::api::tokens::{Parties, Secret, issue};
 use accolade::domain::id::StoreId;
 use chrono::{Duration, Utc};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 const METHODS: [&str; 5] = ["get", "put", "post", "patch", "delete"];
-/// The secret of the harness.
-const SECRET: &[u8] = b"a secret of the tests, 32 bytes!";
 
 /// An operation of the document.
 pub struct Operation {
@@ -80,7 +79,7 @@ impl Operation {
     }
 
     /// The path with the examples of its parameters.
-    fn path(&self) -> String {
+    pub fn path(&self) -> String {
         self.path_with("", "")
     }
 
@@ -139,7 +138,8 @@ impl Operation {
 fn token(secret: &[u8], ttl: Duration) -> String {
     let secret = Secret::new(secret.to_vec()).unwrap();
     let store = StoreId::parse(STORE).unwrap();
-    issue(&secret, &store, Role::PlatformAdmin, "tester", Utc::now(), ttl).unwrap()
+    let caller = Caller { store, subject: "tester".to_owned(), role: Role::PlatformAdmin };
+    issue(&secret, &Parties::default(), &caller, Utc::now(), ttl).unwrap()
 }
 
 on_both! {

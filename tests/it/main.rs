@@ -35,4 +35,5 @@ mod rules_convergence;
 mod scenarios;
 mod seeds;
 mod storage;
+mod tokens;
 mod upgrade;

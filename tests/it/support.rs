@@ -1,8 +1,9 @@
 //! A service of its own for each test, on a database of its own, and a client
 //! that writes down each (operation, status, code) that it sees.
 
-use accolade::api::auth::{Role, Secret, issue};
+use accolade::api::auth::{Caller, Role};
 use accolade::api::document_json;
+use accolade::api::tokens::{LOOK_EVERY, Parties, Secret, Trust, Verifier, issue};
 use accolade::app;
 use accolade::db::{Db, Limits};
 use accolade::domain::id::StoreId;
@@ -12,11 +13,14 @@ use diesel::{Connection, PgConnection, SqliteConnection};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The store of most tests.
 pub const STORE: &str = "shop";
+/// What every service of the tests signs its tokens with.
+pub const SECRET: &[u8] = b"a secret of the tests, 32 bytes!";
 
 /// Makes a test of a function, on each database.
 macro_rules! on_both {
@@ -44,12 +48,14 @@ macro_rules! on_both {
 pub struct App {
     address: String,
     secret: Secret,
+    /// The file of the public keys that it trusts beside the secret.
+    jwks_file: PathBuf,
     /// Its database, for what no request shows.
     pub db: Db,
     /// The URL of its database.
     pub database_url: String,
     server: actix_web::dev::ServerHandle,
-    _folder: Option<tempfile::TempDir>,
+    _folders: [Option<tempfile::TempDir>; 2],
 }
 
 impl App {
@@ -90,14 +96,23 @@ impl App {
     fn start(url: String, folder: Option<tempfile::TempDir>) -> Self {
         let db = Db::open(&url, Limits::default()).unwrap();
         db.migrate().unwrap();
-        let secret = Secret::new(b"a secret of the tests, 32 bytes!".to_vec()).unwrap();
+        let secret = Secret::new(SECRET.to_vec()).unwrap();
+        let of_keys = tempfile::tempdir().unwrap();
+        let jwks_file = of_keys.path().join("keys.json");
+        std::fs::write(&jwks_file, r#"{"keys": []}"#).unwrap();
+        let trust = Trust {
+            parties: Parties::default(),
+            secret: Some(secret.clone()),
+            jwks_file: Some(jwks_file.clone()),
+        };
+        let verifier = Verifier::new(&trust).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let (sender, receiver) = std::sync::mpsc::channel();
-        let (of_server, key) = (db.clone(), secret.clone());
+        let of_server = db.clone();
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let server = app::serve(of_server.clone(), &key, listener, 1).unwrap();
+                let server = app::serve(of_server.clone(), verifier, listener, 1).unwrap();
                 let background = app::start_background(&of_server);
                 sender.send(server.handle()).unwrap();
                 server.await.unwrap();
@@ -105,7 +120,28 @@ impl App {
             });
         });
         let server = receiver.recv().unwrap();
-        Self { address, secret, db, database_url: url, server, _folder: folder }
+        let _folders = [folder, Some(of_keys)];
+        Self { address, secret, jwks_file, db, database_url: url, server, _folders }
+    }
+
+    /// Where it listens: `127.0.0.1:PORT`.
+    pub fn socket(&self) -> &str {
+        self.address.strip_prefix("http://").unwrap()
+    }
+
+    /// Replaces the file of public keys as a whole, and waits until it is due
+    /// to be looked at again.
+    pub fn set_keys(&self, content: &str) {
+        let aside = self.jwks_file.with_extension("new");
+        std::fs::write(&aside, content).unwrap();
+        std::fs::rename(&aside, &self.jwks_file).unwrap();
+        std::thread::sleep(LOOK_EVERY);
+    }
+
+    /// Takes the file of public keys away.
+    pub fn remove_keys(&self) {
+        std::fs::remove_file(&self.jwks_file).unwrap();
+        std::thread::sleep(LOOK_EVERY);
     }
 
     /// A client of the test's store in a role.
@@ -117,7 +153,8 @@ impl App {
     pub fn client_of(&self, store: &str, role: Role) -> Client<'_> {
         let store = StoreId::parse(store).unwrap();
         let ttl = chrono::Duration::hours(1);
-        let token = issue(&self.secret, &store, role, "tester", Utc::now(), ttl).unwrap();
+        let caller = Caller { store, subject: "tester".to_owned(), role };
+        let token = issue(&self.secret, &Parties::default(), &caller, Utc::now(), ttl).unwrap();
         Client { app: self, token: Some(token), headers: Vec::new() }
     }
 
@@ -400,7 +437,7 @@ pub fn operation(method: &str, path: &str) -> Option<String> {
 }
 
 /// The file that says what was seen; the contract test compares it with the document.
-pub fn seen_path() -> std::path::PathBuf {
+pub fn seen_path() -> PathBuf {
     std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("seen.ndjson")
 }
 

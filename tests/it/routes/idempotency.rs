@@ -3,8 +3,9 @@
 
 use super::credits::{ledger, path as credits};
 use crate::support::*;
-use accolade::api::auth::{Role, Secret, issue};
+use accolade::api::auth::{Caller, Role};
 use accolade::api::document_json;
+use accolade::api::tokens::{Parties, Secret, issue};
 use accolade::db::idempotency::KeptRow;
 use accolade::db::programs::{self, Hold};
 use accolade::db::schema::kept_answers;
@@ -346,9 +347,11 @@ on_both! {
         assert_eq!(ledger(app, "c1").len(), 1);
 
         let token = |subject: &str, role: Role, hours: i64| {
-            let secret = Secret::new(b"a secret of the tests, 32 bytes!".to_vec()).unwrap();
+            let secret = Secret::new(SECRET.to_vec()).unwrap();
             let store = StoreId::parse(STORE).unwrap();
-            issue(&secret, &store, role, subject, Utc::now(), Duration::hours(hours)).unwrap()
+            let caller = Caller { store, subject: subject.to_owned(), role };
+            let ttl = Duration::hours(hours);
+            issue(&secret, &Parties::default(), &caller, Utc::now(), ttl).unwrap()
         };
         let post = |token: String, customer: &str| {
             let client = app.client_with(Some(&token)).with(HEADER, "k1");
