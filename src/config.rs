@@ -1,6 +1,7 @@
 //! Settings, from the environment. `.env.example` lists them all.
 
 use crate::api::tokens::{Parties, SECRET_LENGTH_MIN, Secret, Trust};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// How log lines are written.
@@ -23,6 +24,12 @@ pub struct Config {
     pub listen_addr: String,
     /// `WORKERS`: threads that serve requests.
     pub workers: usize,
+    /// `REQUESTS_MAX`: requests in hand at once; those beyond are refused.
+    pub requests_max: usize,
+    /// `CONNECTIONS_MAX`: connections at once; those beyond wait.
+    pub connections_max: usize,
+    /// `DRAIN_SECONDS`: how long to go on after SIGTERM, saying that it is not ready.
+    pub drain_seconds: u32,
     /// `JWT_SECRET`: what tokens are signed with, if it is set.
     pub jwt_secret: Option<Secret>,
     /// `JWKS_FILE`: public keys of those who sign tokens, if it is set.
@@ -66,19 +73,23 @@ impl Config {
             let rule = "must be sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME".to_owned();
             faults.push(InvalidSetting { name: "DATABASE_URL", rule });
         }
-        let mut number = |name: &'static str, default: u32, max: u32| {
+        let mut number = |name: &'static str, default: u32, range: RangeInclusive<u32>| {
             let value = text(name, &default.to_string());
-            let parsed = value.parse().ok().filter(|n| (1..=max).contains(n));
+            let parsed = value.parse().ok().filter(|n| range.contains(n));
             parsed.unwrap_or_else(|| {
-                let rule = format!("must be a whole number from 1 to {max}, not {value:?}");
+                let (min, max) = range.into_inner();
+                let rule = format!("must be a whole number from {min} to {max}, not {value:?}");
                 faults.push(InvalidSetting { name, rule });
                 default
             })
         };
-        let database_pool_size = number("DATABASE_POOL_SIZE", 8, 1_000);
+        let database_pool_size = number("DATABASE_POOL_SIZE", 8, 1..=1_000);
         let cores =
             std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
-        let workers = number("WORKERS", cores, 1_000);
+        let workers = number("WORKERS", cores.clamp(1, 500), 1..=500);
+        let requests_max = number("REQUESTS_MAX", 512, 1..=100_000);
+        let connections_max = number("CONNECTIONS_MAX", 800, 1..=100_000);
+        let drain_seconds = number("DRAIN_SECONDS", 3, 0..=300);
         let listen_addr = text("LISTEN_ADDR", "127.0.0.1:8080");
         if !listen_addr
             .rsplit_once(':')
@@ -123,6 +134,9 @@ impl Config {
             database_pool_size,
             listen_addr,
             workers: usize::try_from(workers).unwrap_or(1),
+            requests_max: usize::try_from(requests_max).unwrap_or(usize::MAX),
+            connections_max: usize::try_from(connections_max).unwrap_or(usize::MAX),
+            drain_seconds,
             jwt_secret,
             jwks_file,
             token_parties,
@@ -231,6 +245,9 @@ mod tests {
             ("LISTEN_ADDR", "8080"),
             ("WORKERS", "none"),
             ("DATABASE_POOL_SIZE", "0"),
+            ("REQUESTS_MAX", "0"),
+            ("CONNECTIONS_MAX", "-1"),
+            ("DRAIN_SECONDS", "301"),
             ("JWT_SECRET", "short"),
             ("LOG_FORMAT", "xml"),
         ])
@@ -240,11 +257,14 @@ mod tests {
         assert_eq!(
             names,
             [
+                "CONNECTIONS_MAX",
                 "DATABASE_POOL_SIZE",
                 "DATABASE_URL",
+                "DRAIN_SECONDS",
                 "JWT_SECRET",
                 "LISTEN_ADDR",
                 "LOG_FORMAT",
+                "REQUESTS_MAX",
                 "WORKERS"
             ]
         );

@@ -1,9 +1,10 @@
 //! The command line.
 
 use accolade::api::auth::{Caller, Role};
+use accolade::api::instance::Instance;
 use accolade::api::tokens::{Verifier, is_subject, issue};
 use accolade::config::{Config, LogFormat};
-use accolade::db::{Db, Limits};
+use accolade::db::{Db, Limits, backup};
 use accolade::domain::id::StoreId;
 use accolade::domain::words::{value, word};
 use accolade::import::{Files, Summary, import};
@@ -23,7 +24,8 @@ use std::time::Duration;
 ///
 /// Settings come from the environment: DATABASE_URL (sqlite://accolade.db),
 /// LISTEN_ADDR (127.0.0.1:8080), JWT_SECRET, JWKS_FILE, TOKEN_ISSUER,
-/// TOKEN_AUDIENCE, DATABASE_POOL_SIZE, WORKERS, LOG_LEVEL and LOG_FORMAT;
+/// TOKEN_AUDIENCE, DATABASE_POOL_SIZE, WORKERS, REQUESTS_MAX, CONNECTIONS_MAX,
+/// DRAIN_SECONDS, LOG_LEVEL and LOG_FORMAT;
 /// .env.example explains each.
 #[derive(Parser)]
 #[command(version, verbatim_doc_comment)]
@@ -70,6 +72,13 @@ enum Command {
     Rules(RulesArgs),
     /// Bring the database up to date, and nothing else.
     Migrate,
+    /// Copy the SQLite database into a new file, while it is in use.
+    ///
+    /// The copy holds all that was answered before it began, is checked and on
+    /// the disk when the command ends well, and readable by its owner only. To
+    /// restore it, stop the service, move the database away together with its
+    /// -wal and -shm files, and put the copy in its place.
+    Backup(BackupArgs),
     /// Print the OpenAPI document.
     Openapi,
     /// Ask a serving instance on LISTEN_ADDR whether it lives; fails where it
@@ -115,6 +124,12 @@ struct ImportArgs {
 }
 
 #[derive(Args)]
+struct BackupArgs {
+    /// The file to make; it must not exist.
+    file: PathBuf,
+}
+
+#[derive(Args)]
 struct RulesArgs {
     /// The store to load them into; it has to be set up.
     #[arg(long)]
@@ -152,6 +167,7 @@ fn run(command: Command) -> Answer {
         Command::Import(args) => runtime(run_import(&config, args)),
         Command::Rules(args) => runtime(load_rules(&config, &args)),
         Command::Migrate => open(&config).map(|_| ()),
+        Command::Backup(args) => back_up(&config, &args),
         Command::Openapi => Ok(()),
         Command::Healthcheck => healthcheck(&config),
     }
@@ -209,8 +225,12 @@ async fn serve(config: &Config, with_demo: bool) -> Answer {
             );
         }
     }
-    let server = app::serve(db.clone(), verifier, listener, config.workers).map_err(text)?;
-    let background = app::start_background(&db);
+    let signals = app::Signals::listen().map_err(text)?;
+    let instance = actix_web::web::Data::new(Instance::new(config.requests_max));
+    let size = app::Size { workers: config.workers, connections_max: config.connections_max };
+    let server =
+        app::serve(db.clone(), verifier, listener, size, instance.clone()).map_err(text)?;
+    let background = app::start_background(&db, &instance);
     print_line(&format!("listening on http://{address}"))?;
     if let Some(secret) = trust.secret.filter(|_| with_demo) {
         let store = StoreId::parse(demo::STORE).map_err(text)?;
@@ -220,9 +240,20 @@ async fn serve(config: &Config, with_demo: bool) -> Answer {
                 .map_err(text)
         })?;
     }
-    let served = server.await;
+    let drain = Duration::from_secs(config.drain_seconds.into());
+    app::run(server, signals, &instance, drain).await.map_err(text)?;
     background.abort();
-    served.map_err(text)
+    // Once it is dropped, it gives the writer no more to do.
+    drop(background.await);
+    db.settle().await.map_err(text)
+}
+
+fn back_up(config: &Config, args: &BackupArgs) -> Answer {
+    let Some(database) = config.sqlite_path() else {
+        return Err("this copies an SQLite file: for PostgreSQL use its own pg_dump".to_owned());
+    };
+    let bytes = backup::copy(database, &args.file).map_err(text)?;
+    print_line(&format!("{bytes} bytes in {}, checked", args.file.display()))
 }
 
 fn print_demo_lines(address: &str, token: impl Fn(Role) -> Result<String, String>) -> Answer {

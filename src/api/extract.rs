@@ -25,6 +25,9 @@ use validator::{Validate, ValidationErrors, ValidationErrorsKind};
 /// The largest JSON body, in bytes.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
 
+/// How long a body may take to arrive.
+pub const BODY_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// Schemas that were compiled before, by the name of what they describe.
 type Compiled = RwLock<HashMap<String, &'static jsonschema::Validator>>;
 
@@ -371,8 +374,14 @@ fn json_body(
 /// Reads a body of at most so many bytes.
 ///
 /// # Errors
-/// `body_too_large` for a larger one, `malformed_json` for one that breaks off.
-pub async fn read_body(mut payload: Payload, bytes_max: usize) -> ApiResult<web::BytesMut> {
+/// `body_too_large` for a larger one, `malformed_json` for one that breaks off,
+/// `request_timeout` for one that is not there after [`BODY_TIME_MAX`].
+pub async fn read_body(payload: Payload, bytes_max: usize) -> ApiResult<web::BytesMut> {
+    let whole = tokio::time::timeout(BODY_TIME_MAX, read_whole(payload, bytes_max)).await;
+    whole.unwrap_or_else(|_| Err(ApiError::new(Code::RequestTimeout)))
+}
+
+async fn read_whole(mut payload: Payload, bytes_max: usize) -> ApiResult<web::BytesMut> {
     let mut body = web::BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| ApiError::new(Code::MalformedJson))?;

@@ -1,6 +1,7 @@
 //! Whether the service lives, and whether it is ready.
 
 use super::extract::NoQuery;
+use super::instance::Instance;
 use super::problem::{ApiError, ApiResult, Code, problems};
 use crate::db::Db;
 use actix_web::{HttpResponse, get, web};
@@ -36,7 +37,7 @@ pub async fn get_health(_: NoQuery) -> HttpResponse {
 
 problems!(ReadinessProblems: &[Code::InvalidRequest, Code::Unavailable]);
 
-/// Whether the service is ready: the database answers.
+/// Whether the service is ready: the database answers, and the service is not about to end.
 #[utoipa::path(
     tag = "Operation",
     operation_id = "get_readiness",
@@ -44,9 +45,15 @@ problems!(ReadinessProblems: &[Code::InvalidRequest, Code::Unavailable]);
     responses((status = 200, description = "It is ready.", body = HealthOut), ReadinessProblems),
 )]
 #[get("/readyz")]
-pub async fn get_readiness(_: NoQuery, db: web::Data<Db>) -> ApiResult<HttpResponse> {
-    let db = db.get_ref().clone();
-    match tokio::time::timeout(PATIENCE, db.read(|tx| tx.ping())).await {
+pub async fn get_readiness(
+    _: NoQuery,
+    db: web::Data<Db>,
+    instance: web::Data<Instance>,
+) -> ApiResult<HttpResponse> {
+    if instance.is_draining() {
+        return Err(ApiError::new(Code::Unavailable));
+    }
+    match tokio::time::timeout(PATIENCE, db.read_once(|tx| tx.ping())).await {
         Ok(Ok(())) => return Ok(HttpResponse::Ok().json(HealthOut { status: "ok" })),
         Ok(Err(error)) => tracing::warn!(%error, "not ready"),
         Err(_) => tracing::warn!("not ready: the database does not answer in time"),

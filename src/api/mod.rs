@@ -13,15 +13,18 @@ pub mod csv;
 pub mod customer_list;
 pub mod customers;
 pub mod designations;
+pub mod envelope;
 pub mod events;
 pub mod extract;
 pub mod facts;
 pub mod follow_ups;
 pub mod health;
 pub mod idempotency;
+pub mod instance;
 pub mod links;
 pub mod listing;
 pub mod memberships;
+pub mod metrics;
 pub mod nominations;
 pub mod orders;
 pub mod pauses;
@@ -77,7 +80,9 @@ identifiers are the caller's own. Unknown fields and query parameters are refuse
 
 **Problems.** Errors are `application/problem+json` with a stable `code`. 400 and 422 are for what the \
 request alone shows, with all faults at once; 409 is for what depends on stored state or on the clock. \
-Any operation can answer 500 `internal` and 503 `unavailable` (try again after `Retry-After`).
+Any operation can answer 500 `internal` and 503 `unavailable` (try again after `Retry-After`); \
+one with a body can answer 408 `request_timeout`. \
+Each answer has an `X-Request-Id`, yours if you sent one; the log knows the request by it.
 
 **Paging.** Lists take `limit` and `cursor`, and answer `next_cursor`. \
 **Versions.** What can change has an `ETag`; `If-Match` makes a change only if it is still that version.
@@ -177,7 +182,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(audit::list_audit)
         .service(events::list_events)
         .service(health::get_health)
-        .service(health::get_readiness);
+        .service(health::get_readiness)
+        .service(metrics::get_metrics);
 }
 
 /// Reads something of a store that is set up, and its program, from one snapshot.

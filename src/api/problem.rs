@@ -49,6 +49,7 @@ codes! {
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "The path has other methods.";
     CustomerErased "customer_erased" GONE "The customer was erased; their facts still count.";
     PreconditionFailed "precondition_failed" PRECONDITION_FAILED "The resource is no longer the version that `If-Match` names.";
+    RequestTimeout "request_timeout" REQUEST_TIMEOUT "The body took too long to arrive.";
     BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE "The body is larger than this operation takes.";
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body is of another media type than this operation takes.";
     InvalidRequest "invalid_request" UNPROCESSABLE_ENTITY "The request breaks rules that it shows by itself; `errors` lists all of them.";

@@ -74,6 +74,32 @@ pub fn stores_to_number(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<String>> {
         .load(tx.conn)?)
 }
 
+/// Events that have no number yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// How many.
+    pub count: i64,
+    /// When the first of them was written.
+    pub since: Option<Instant>,
+}
+
+/// The events of all stores that have no number yet; an index holds no others.
+///
+/// # Errors
+/// [`super::Error`] from the database.
+pub fn waiting(tx: &mut Tx<'_>) -> Result<Waiting> {
+    let (count, first): (i64, Option<String>) = events::table
+        .filter(events::number.is_null())
+        .select((diesel::dsl::count_star(), diesel::dsl::min(events::event_id)))
+        .get_result(tx.conn)?;
+    // An identifier tells when it was made.
+    let made_at = first.and_then(|id| uuid::Uuid::parse_str(&id).ok()?.get_timestamp());
+    let since = made_at.and_then(|at| i64::try_from(at.to_unix().0).ok());
+    let since =
+        since.map(|seconds| super::instant(seconds.saturating_mul(1_000_000))).transpose()?;
+    Ok(Waiting { count, since })
+}
+
 /// Numbers events of a store that are committed, some of them; how many. One
 /// transaction at a time does it, which holds the store's counter.
 ///

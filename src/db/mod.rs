@@ -6,6 +6,7 @@
 
 pub mod activities;
 pub mod audit;
+pub mod backup;
 pub mod badges;
 pub mod customers;
 pub mod designations;
@@ -34,7 +35,9 @@ use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use pool::{Manager, Pooled, Target};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use writer::Writer;
 
 const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -85,7 +88,7 @@ pub enum Error {
     #[error("DATABASE_URL must begin with sqlite:// or postgres:// (or postgresql://)")]
     UnknownScheme,
     /// Too much waits already.
-    #[error("too many writes are waiting")]
+    #[error("too much waits already")]
     Overloaded,
     /// No connection could be had, or it broke; or the disk is full or fails.
     /// Later it may do what it was asked.
@@ -141,18 +144,20 @@ impl Tx<'_> {
     }
 }
 
-/// How many connections to keep.
+/// How many connections to keep, and how much may wait for them.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Connections for reads (on PostgreSQL, for writes too).
     pub pool_size: u32,
     /// Writes that may wait for the SQLite writer.
     pub waiting_writes_max: usize,
+    /// How long to wait for a connection of the pool.
+    pub connection_wait: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { pool_size: 8, waiting_writes_max: 4_096 }
+        Self { pool_size: 8, waiting_writes_max: 4_096, connection_wait: Duration::from_secs(1) }
     }
 }
 
@@ -162,6 +167,12 @@ pub struct Db(Arc<Inner>);
 
 struct Inner {
     pool: r2d2::Pool<Manager>,
+    /// One place for each connection: who waits for a place holds up no thread.
+    places: Arc<Semaphore>,
+    /// How long to wait for a place, and for the pool to make a connection anew.
+    wait: Duration,
+    /// Who got no place or no connection.
+    refused: AtomicU64,
     writer: Option<Writer>,
     programs: Arc<programs::Cache>,
     in_flight: idempotency::InFlight,
@@ -188,11 +199,46 @@ impl Db {
             .max_size(limits.pool_size.max(1))
             .min_idle(Some(1))
             .test_on_check_out(false)
-            .connection_timeout(Duration::from_secs(5))
+            // At the start; and half of it is the longest pause between two
+            // attempts to connect anew.
+            .connection_timeout(Duration::from_secs(3))
             .build(manager)
             .map_err(|error| Error::Unavailable(error.to_string()))?;
         let in_flight = idempotency::InFlight::default();
-        Ok(Self(Arc::new(Inner { pool, writer, programs, in_flight })))
+        let places = usize::try_from(pool.max_size()).unwrap_or(Semaphore::MAX_PERMITS);
+        Ok(Self(Arc::new(Inner {
+            pool,
+            places: Arc::new(Semaphore::new(places)),
+            wait: limits.connection_wait,
+            refused: AtomicU64::new(0),
+            writer,
+            programs,
+            in_flight,
+        })))
+    }
+
+    /// How busy the database is kept.
+    pub fn load(&self) -> Load {
+        let state = self.0.pool.state();
+        Load {
+            connections_max: self.0.pool.max_size(),
+            connections_idle: state.idle_connections,
+            connections_in_use: state.connections.saturating_sub(state.idle_connections),
+            refused: self.0.refused.load(Relaxed),
+            writer: self.0.writer.as_ref().map(Writer::load),
+        }
+    }
+
+    /// Waits until all writes that were taken before are stored or refused. On
+    /// PostgreSQL each has a thread of its own, which the runtime waits for.
+    ///
+    /// # Errors
+    /// [`Error`] where the writer has ended.
+    pub async fn settle(&self) -> Result<()> {
+        match &self.0.writer {
+            Some(writer) => writer.write(|_| Ok(())).await,
+            None => Ok(()),
+        }
     }
 
     /// Whether this is SQLite.
@@ -275,8 +321,7 @@ impl Db {
         &self,
         job: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let db = self.clone();
-        blocking(move || db.read_once_blocking(job)).await
+        self.blocking(move |db| db.read_once_blocking(job)).await
     }
 
     /// Sees to it that what was deleted is not in SQLite's files any more: its
@@ -316,8 +361,7 @@ impl Db {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let db = self.clone();
-        blocking(move || db.read_blocking(job)).await
+        self.blocking(move |db| db.read_blocking(job)).await
     }
 
     /// Runs a closure that writes, as one transaction: all of it is stored
@@ -335,10 +379,7 @@ impl Db {
     {
         match &self.0.writer {
             Some(writer) => writer.write(job).await,
-            None => {
-                let db = self.clone();
-                blocking(move || db.transaction("BEGIN", job)).await
-            }
+            None => self.blocking(move |db| db.transaction("BEGIN", job)).await,
         }
     }
 
@@ -362,28 +403,70 @@ impl Db {
 
     fn connection(&self) -> Result<r2d2::PooledConnection<Manager>> {
         loop {
-            let got = self.0.pool.get();
-            let pooled = got.map_err(|error| Error::Unavailable(error.to_string()))?;
+            let got = self.0.pool.get_timeout(self.0.wait);
+            let pooled = got.map_err(|error| {
+                self.0.refused.fetch_add(1, Relaxed);
+                Error::Unavailable(error.to_string())
+            })?;
             // One that is outlived is thrown away here, and another one is had.
             if !pooled.is_outlived() {
                 return Ok(pooled);
             }
         }
     }
+
+    /// Runs a job that uses a connection on a thread that may wait, once there
+    /// is a place for it, or says soon that there is none.
+    async fn blocking<T, E>(
+        &self,
+        job: impl FnOnce(&Self) -> std::result::Result<T, E> + Send + 'static,
+    ) -> std::result::Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let place = self.0.places.clone().acquire_owned();
+        let Ok(Ok(place)) = tokio::time::timeout(self.0.wait, place).await else {
+            self.0.refused.fetch_add(1, Relaxed);
+            return Err(Error::Overloaded.into());
+        };
+        let (db, span) = (self.clone(), tracing::Span::current());
+        let job = move || {
+            // Kept by the job, since whoever waits for its answer may go away.
+            let _place = place;
+            span.in_scope(|| job(&db))
+        };
+        match tokio::task::spawn_blocking(job).await {
+            Ok(answer) => answer,
+            Err(error) => Err(Error::Failed(error.to_string()).into()),
+        }
+    }
 }
 
-async fn blocking<T, E>(
-    job: impl FnOnce() -> std::result::Result<T, E> + Send + 'static,
-) -> std::result::Result<T, E>
-where
-    T: Send + 'static,
-    E: From<Error> + Send + 'static,
-{
-    let span = tracing::Span::current();
-    match tokio::task::spawn_blocking(move || span.in_scope(job)).await {
-        Ok(answer) => answer,
-        Err(error) => Err(Error::Failed(error.to_string()).into()),
-    }
+/// How busy the database is kept, at one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    /// Connections that the pool may have.
+    pub connections_max: u32,
+    /// Connections that wait for work.
+    pub connections_idle: u32,
+    /// Connections at work.
+    pub connections_in_use: u32,
+    /// How often no connection was to be had in time.
+    pub refused: u64,
+    /// SQLite's writer.
+    pub writer: Option<WriterLoad>,
+}
+
+/// How busy SQLite's writer is, at one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WriterLoad {
+    /// Writes that wait.
+    pub waiting: usize,
+    /// Writes that may wait.
+    pub waiting_max: usize,
+    /// How many writes were refused because too many waited.
+    pub refused: u64,
 }
 
 impl Pooled {

@@ -5,10 +5,11 @@
 //! job that fails fails alone.
 
 use super::programs::Cache;
-use super::{Conn, Error, Result, Tx};
+use super::{Conn, Error, Result, Tx, WriterLoad};
 use diesel::connection::SimpleConnection;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use tokio::sync::oneshot;
 
@@ -27,16 +28,31 @@ struct Ran {
 type Job = Box<dyn FnOnce(Result<&mut Tx<'_>>) -> Ran + Send>;
 
 /// The way to the writer's thread, which ends when this is dropped.
-pub struct Writer(SyncSender<Job>);
+pub struct Writer {
+    jobs: SyncSender<Job>,
+    waiting: Arc<AtomicUsize>,
+    waiting_max: usize,
+    refused: AtomicU64,
+}
 
 impl Writer {
     pub fn start(mut conn: Conn, programs: Arc<Cache>, waiting_max: usize) -> Result<Self> {
-        let (sender, receiver) = sync_channel::<Job>(waiting_max);
+        let (jobs, receiver) = sync_channel::<Job>(waiting_max);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let taken = waiting.clone();
         std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || run(&mut conn, &programs, &receiver))
+            .spawn(move || run(&mut conn, &programs, &receiver, &taken))
             .map_err(|error| Error::Unavailable(error.to_string()))?;
-        Ok(Self(sender))
+        Ok(Self { jobs, waiting, waiting_max, refused: AtomicU64::new(0) })
+    }
+
+    pub fn load(&self) -> WriterLoad {
+        WriterLoad {
+            waiting: self.waiting.load(Relaxed),
+            waiting_max: self.waiting_max,
+            refused: self.refused.load(Relaxed),
+        }
     }
 
     pub async fn write<T, E>(
@@ -62,9 +78,19 @@ impl Writer {
             });
             Ran { is_ok, deliver }
         });
-        self.0.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => Error::Overloaded,
-            TrySendError::Disconnected(_) => Error::Unavailable("the writer has ended".to_owned()),
+        // Counted before it is sent, so that the count never falls below zero.
+        self.waiting.fetch_add(1, Relaxed);
+        self.jobs.try_send(job).map_err(|error| {
+            self.waiting.fetch_sub(1, Relaxed);
+            match error {
+                TrySendError::Full(_) => {
+                    self.refused.fetch_add(1, Relaxed);
+                    Error::Overloaded
+                }
+                TrySendError::Disconnected(_) => {
+                    Error::Unavailable("the writer has ended".to_owned())
+                }
+            }
         })?;
         match receiver.await {
             Ok(answer) => answer,
@@ -73,11 +99,13 @@ impl Writer {
     }
 }
 
-fn run(conn: &mut Conn, programs: &Cache, jobs: &Receiver<Job>) {
+fn run(conn: &mut Conn, programs: &Cache, jobs: &Receiver<Job>, waiting: &AtomicUsize) {
     while let Ok(first) = jobs.recv() {
         let group = std::iter::once(first).chain(jobs.try_iter().take(GROUP_MAX.saturating_sub(1)));
+        let group: Vec<Job> = group.collect();
+        waiting.fetch_sub(group.len(), Relaxed);
         let mut delivers = Vec::new();
-        let committed = run_group(conn, programs, group.collect(), &mut delivers);
+        let committed = run_group(conn, programs, group, &mut delivers);
         if committed.is_err() {
             // Harmless where the transaction is gone already.
             drop(conn.batch_execute("ROLLBACK"));

@@ -1,5 +1,6 @@
 //! The ledger: entries, and what people and time make of balances.
 
+use super::background::Worker;
 use super::memberships::program_of;
 use super::{Refusal, Result};
 use crate::db::audit::{self, Actor, Entry};
@@ -281,15 +282,18 @@ const BATCH: i64 = 100;
 /// [`super::Error`] from the database.
 pub async fn expire(db: &Db, now: Instant) -> Result<usize> {
     let stores = db.read(|tx| Ok::<_, super::Error>(programs::stores_with_expiry(tx)?)).await?;
-    let mut count = 0_usize;
+    let (mut count, mut trouble) = (0_usize, None);
     for store in stores {
         match expire_in(db, StoreId::parse(&store)?, now).await {
             Ok(expired) => count = count.saturating_add(expired),
             // One store's trouble is no reason to keep the others waiting.
-            Err(error) => tracing::warn!(%store, %error, "expiring balances is put off"),
+            Err(error) => {
+                tracing::warn!(%store, %error, "expiring a store's balances is put off");
+                trouble = Some(error);
+            }
         }
     }
-    Ok(count)
+    trouble.map_or(Ok(count), Err)
 }
 
 async fn expire_in(db: &Db, store: StoreId, now: Instant) -> Result<usize> {
@@ -332,11 +336,9 @@ fn list_expired(tx: &mut Tx<'_>, store: &StoreId, now: Instant) -> Result<BTreeS
 }
 
 /// Does the background's work on ledgers until it is dropped.
-pub async fn work(db: Db) {
+pub async fn work(db: Db, worker: &Worker) {
     loop {
-        if let Err(error) = expire(&db, Utc::now()).await {
-            tracing::warn!(%error, "expiring balances is put off");
-        }
+        worker.note(expire(&db, Utc::now()).await, "expiring balances");
         tokio::time::sleep(std::time::Duration::from_secs(60)).await;
     }
 }

@@ -1,6 +1,7 @@
 //! Numbering events once they are committed.
 
 use super::Result;
+use super::background::Worker;
 use crate::db::{Db, events};
 use crate::domain::id::StoreId;
 use std::time::Duration;
@@ -32,11 +33,9 @@ pub async fn number(db: &Db) -> Result<()> {
 }
 
 /// Numbers events until it is dropped.
-pub async fn work(db: Db) {
+pub async fn work(db: Db, worker: &Worker) {
     loop {
-        if let Err(error) = number(&db).await {
-            tracing::warn!(%error, "numbering events is put off");
-        }
+        worker.note(number(&db).await, "numbering events");
         tokio::time::sleep(REST).await;
     }
 }

@@ -2,6 +2,7 @@
 //! sent: the answer is kept in the transaction of what was done, and whoever
 //! sends the same again is given it.
 
+use super::background::Worker;
 use super::{Error, Refusal, Result};
 use crate::db::idempotency::{self, KeptRow};
 use crate::db::{self, Db, Tx, instant, micros};
@@ -145,11 +146,9 @@ pub async fn forget(db: &Db, now: Instant) -> Result<usize> {
 }
 
 /// Deletes what is past until it is dropped.
-pub async fn work(db: Db) {
+pub async fn work(db: Db, worker: &Worker) {
     loop {
-        if let Err(error) = forget(&db, Utc::now()).await {
-            tracing::warn!(%error, "forgetting kept answers is put off");
-        }
+        worker.note(forget(&db, Utc::now()).await, "forgetting kept answers");
         tokio::time::sleep(std::time::Duration::from_secs(60)).await;
     }
 }

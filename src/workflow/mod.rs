@@ -1,5 +1,6 @@
 //! What takes several steps in one transaction: load, decide, store.
 
+pub mod background;
 pub mod badges;
 pub mod credits;
 pub mod customers;

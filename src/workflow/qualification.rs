@@ -7,6 +7,7 @@
 //! with whom something is to be done. How far it came is stored together with
 //! what it did, so that a crash loses nothing and repeats nothing.
 
+use super::background::Worker;
 use super::designations::{Granting, Held};
 use super::memberships::program_of;
 use super::nominations::propose;
@@ -423,11 +424,10 @@ pub fn is_under_way(tx: &mut Tx<'_>, store: &StoreId, now: Instant) -> Result<bo
 
 /// Does the work of the background until it is dropped: the passes over all
 /// customers, each night and when rules have changed.
-pub async fn work(db: Db) {
+pub async fn work(db: Db, worker: &Worker) {
     loop {
-        if let Err(error) = take_up(&db, Utc::now().trunc_subsecs(6)).await {
-            tracing::warn!(%error, "a pass over all customers is put off");
-        }
+        let round = take_up(&db, Utc::now().trunc_subsecs(6)).await;
+        worker.note(round, "a pass over all customers");
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     }
 }

@@ -8,6 +8,7 @@
 //! they wrote: they had folded it under the new program.
 
 use super::Result;
+use super::background::Background;
 use super::following::Moved;
 use crate::db::customers::{self, CustomerRow};
 use crate::db::memberships::{self, MembershipRecord, MembershipRow};
@@ -455,17 +456,12 @@ async fn catch_up_once(db: &Db, store: &StoreId, shows: Shows) -> Result<Option<
 
 /// Does the work of the background until it is dropped: recalculations that
 /// wait, and memberships that time has changed.
-pub async fn work(db: Db) {
+pub async fn work(db: Db, background: &Background) {
     loop {
-        let mut is_busy = false;
-        if let Err(error) = take_up(&db).await {
-            tracing::warn!(%error, "a recalculation is put off");
-        }
-        match tell_time(&db, None).await {
-            Ok(told) => is_busy = told > 0,
-            Err(error) => tracing::warn!(%error, "telling memberships of time is put off"),
-        }
-        if !is_busy {
+        background.recalculations.note(take_up(&db).await, "a recalculation");
+        let told = tell_time(&db, None).await;
+        let told = background.time.note(told, "telling memberships of time");
+        if told.is_none_or(|told| told == 0) {
             tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         }
     }

@@ -55,7 +55,9 @@ impl Drop for Serving {
 #[test]
 fn each_command_has_help_that_a_newcomer_can_work_from() {
     let folder = tempfile::tempdir().unwrap();
-    for command in ["serve", "token", "import", "rules", "migrate", "openapi", "healthcheck"] {
+    for command in
+        ["serve", "token", "import", "rules", "migrate", "backup", "openapi", "healthcheck"]
+    {
         let output = run(folder.path(), &[command, "--help"]);
         assert!(output.status.success(), "{command}");
         assert!(text(&output.stdout).lines().count() > 5, "{command}");
@@ -72,6 +74,9 @@ fn a_bad_setting_stops_the_start_with_its_name() {
         ("JWKS_FILE", "nowhere.json"),
         ("WORKERS", "-1"),
         ("DATABASE_POOL_SIZE", "many"),
+        ("REQUESTS_MAX", "0"),
+        ("CONNECTIONS_MAX", "all"),
+        ("DRAIN_SECONDS", "soon"),
         ("LOG_FORMAT", "xml"),
         ("LOG_LEVEL", "=="),
     ] {
@@ -98,6 +103,9 @@ fn every_setting_stands_in_the_example_with_its_default() {
         "TOKEN_AUDIENCE=accolade",
         "DATABASE_POOL_SIZE=8",
         "WORKERS=",
+        "REQUESTS_MAX=512",
+        "CONNECTIONS_MAX=800",
+        "DRAIN_SECONDS=3",
         "LOG_LEVEL=info",
         "LOG_FORMAT=text",
     ] {

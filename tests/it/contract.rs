@@ -144,13 +144,13 @@ fn token(secret: &[u8], ttl: Duration) -> String {
 
 on_both! {
     fn without_a_valid_token_every_operation_says_the_same_and_nothing_more(app) {
-        let valid = token(SECRET, Duration::hours(1));
+        let valid = token(SECRET.as_bytes(), Duration::hours(1));
         let (content, _) = valid.rsplit_once('.').unwrap();
         let (_, claims) = content.split_once('.').unwrap();
         let tokens = [
             "nonsense".to_owned(),
             "a.b.c".to_owned(),
-            token(SECRET, Duration::hours(-1)),
+            token(SECRET.as_bytes(), Duration::hours(-1)),
             token(b"another secret, 32 bytes as well", Duration::hours(1)),
             format!("{content}."),
             // The same claims without a signature: {"alg":"none","typ":"JWT"}.
@@ -242,7 +242,7 @@ on_both! {
                 .expect_problem(422, "invalid_request");
             assert_eq!(answer.pointers(), ["?bogus"], "{}", operation.name());
         }
-        for path in ["/healthz", "/readyz"] {
+        for path in ["/healthz", "/readyz", "/metrics"] {
             let answer = app.client_with(None).get(&format!("{path}?bogus=1"));
             assert_eq!(answer.expect_problem(422, "invalid_request").pointers(), ["?bogus"]);
         }

@@ -22,6 +22,8 @@ mod erasure;
 mod event_feed;
 mod ledger_convergence;
 mod one_look_up;
+mod operation;
+mod operation_of_processes;
 mod paging_under_change;
 mod qualification_pass;
 mod real_year;

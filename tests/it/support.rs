@@ -3,10 +3,12 @@
 
 use accolade::api::auth::{Caller, Role};
 use accolade::api::document_json;
+use accolade::api::instance::Instance;
 use accolade::api::tokens::{LOOK_EVERY, Parties, Secret, Trust, Verifier, issue};
 use accolade::app;
 use accolade::db::{Db, Limits};
 use accolade::domain::id::StoreId;
+use actix_web::web;
 use chrono::{DateTime, Utc};
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, SqliteConnection};
@@ -20,7 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The store of most tests.
 pub const STORE: &str = "shop";
 /// What every service of the tests signs its tokens with.
-pub const SECRET: &[u8] = b"a secret of the tests, 32 bytes!";
+pub const SECRET: &str = "a secret of the tests, 32 bytes!";
 
 /// Makes a test of a function, on each database.
 macro_rules! on_both {
@@ -52,6 +54,8 @@ pub struct App {
     jwks_file: PathBuf,
     /// Its database, for what no request shows.
     pub db: Db,
+    /// What it knows of itself.
+    pub instance: web::Data<Instance>,
     /// The URL of its database.
     pub database_url: String,
     server: actix_web::dev::ServerHandle,
@@ -67,6 +71,13 @@ impl App {
 
     pub fn on_postgres() -> Self {
         Self::start(new_postgres_database(), None)
+    }
+
+    /// On SQLite, with limits that a test can reach.
+    pub fn on_sqlite_within(limits: Limits, requests_max: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/accolade.db", folder.path().display());
+        Self::start_within(url, Some(folder), limits, requests_max)
     }
 
     /// On an empty SQLite database, after some SQL.
@@ -94,9 +105,18 @@ impl App {
     }
 
     fn start(url: String, folder: Option<tempfile::TempDir>) -> Self {
-        let db = Db::open(&url, Limits::default()).unwrap();
+        Self::start_within(url, folder, Limits::default(), 512)
+    }
+
+    fn start_within(
+        url: String,
+        folder: Option<tempfile::TempDir>,
+        limits: Limits,
+        requests_max: usize,
+    ) -> Self {
+        let db = Db::open(&url, limits).unwrap();
         db.migrate().unwrap();
-        let secret = Secret::new(SECRET.to_vec()).unwrap();
+        let secret = Secret::new(SECRET.as_bytes().to_vec()).unwrap();
         let of_keys = tempfile::tempdir().unwrap();
         let jwks_file = of_keys.path().join("keys.json");
         std::fs::write(&jwks_file, r#"{"keys": []}"#).unwrap();
@@ -109,11 +129,14 @@ impl App {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let (sender, receiver) = std::sync::mpsc::channel();
-        let of_server = db.clone();
+        let instance = web::Data::new(Instance::new(requests_max));
+        let (of_server, its) = (db.clone(), instance.clone());
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let server = app::serve(of_server.clone(), verifier, listener, 1).unwrap();
-                let background = app::start_background(&of_server);
+                let size = app::Size { workers: 1, connections_max: 800 };
+                let server =
+                    app::serve(of_server.clone(), verifier, listener, size, its.clone()).unwrap();
+                let background = app::start_background(&of_server, &its);
                 sender.send(server.handle()).unwrap();
                 server.await.unwrap();
                 background.abort();
@@ -121,7 +144,7 @@ impl App {
         });
         let server = receiver.recv().unwrap();
         let _folders = [folder, Some(of_keys)];
-        Self { address, secret, jwks_file, db, database_url: url, server, _folders }
+        Self { address, secret, jwks_file, db, instance, database_url: url, server, _folders }
     }
 
     /// Where it listens: `127.0.0.1:PORT`.
@@ -333,6 +356,11 @@ impl Answer {
 }
 
 impl Client<'_> {
+    /// The token that it shows.
+    pub fn token(&self) -> &str {
+        self.token.as_deref().unwrap()
+    }
+
     /// The same client, with another header in each request.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
@@ -462,7 +490,7 @@ fn run_on_cluster(sql: &str) {
 }
 
 /// A migrated database of its own, in the cluster that the test command started.
-fn new_postgres_database() -> String {
+pub fn new_postgres_database() -> String {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     static TEMPLATE: OnceLock<()> = OnceLock::new();
     let cluster = cluster();

@@ -75,7 +75,7 @@ impl Signer {
 }
 
 fn secret() -> Signer {
-    Signer::Secret(SECRET.to_vec())
+    Signer::Secret(SECRET.as_bytes().to_vec())
 }
 
 fn file(keys: &[Value]) -> String {

@@ -347,7 +347,7 @@ on_both! {
         assert_eq!(ledger(app, "c1").len(), 1);
 
         let token = |subject: &str, role: Role, hours: i64| {
-            let secret = Secret::new(SECRET.to_vec()).unwrap();
+            let secret = Secret::new(SECRET.as_bytes().to_vec()).unwrap();
             let store = StoreId::parse(STORE).unwrap();
             let caller = Caller { store, subject: subject.to_owned(), role };
             let ttl = Duration::hours(hours);

@@ -1,0 +1,596 @@
+//! What only a process of its own can show: how it ends, what it logs, its
+//! copies and its memory. The large forms are run by `.ci/nightly`.
+
+use crate::support::*;
+use accolade::api::auth::{Caller, Role};
+use accolade::api::tokens::{Parties, Secret, issue};
+use accolade::domain::id::StoreId;
+use diesel::prelude::*;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long the service goes on after SIGTERM here.
+const DRAIN_SECONDS: u64 = 2;
+
+fn accolade(folder: &Path, settings: &[(&str, &str)], args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_accolade"));
+    command
+        .args(args)
+        .current_dir(folder)
+        .env_clear()
+        .env("LISTEN_ADDR", "127.0.0.1:0")
+        .env("JWT_SECRET", SECRET)
+        .env("DRAIN_SECONDS", DRAIN_SECONDS.to_string())
+        .envs(settings.iter().copied());
+    command
+}
+
+/// A serving process, which logs to a file.
+struct Process {
+    child: Child,
+    log: PathBuf,
+    base: String,
+}
+
+impl Process {
+    fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
+        let log = folder.join("log");
+        let mut child = accolade(folder, settings, &["serve"])
+            .stdout(Stdio::piped())
+            .stderr(fs::OpenOptions::new().create(true).append(true).open(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let base = line.trim().strip_prefix("listening on ").map(str::to_owned);
+        let base = base.unwrap_or_else(|| panic!("{}", fs::read_to_string(&log).unwrap()));
+        Self { child, log, base }
+    }
+
+    /// Where it listens: `127.0.0.1:PORT`.
+    fn authority(&self) -> &str {
+        self.base.strip_prefix("http://").unwrap()
+    }
+
+    fn terminate(&self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    fn exit(&mut self, within: Duration) -> ExitStatus {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(began.elapsed() < within, "it does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// The most memory that it ever had, in MiB.
+    fn memory_peak_mib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().trim().parse::<u64>().unwrap() / 1024
+    }
+
+    /// Sends a request; the status and the body. `Err` where it gets no answer.
+    fn send(
+        &self,
+        agent: &ureq::Agent,
+        role: Role,
+        method: &str,
+        path: &str,
+        body: Option<(&str, &str)>,
+    ) -> Result<(u16, String), ureq::Error> {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header("authorization", format!("Bearer {}", token(role)));
+        let mut response = match body {
+            Some((kind, text)) => {
+                agent.run(request.header("content-type", kind).body(text.to_owned()).unwrap())?
+            }
+            None => agent.run(request.body(()).unwrap())?,
+        };
+        let status = response.status().as_u16();
+        Ok((status, response.body_mut().read_to_string()?))
+    }
+
+    fn set_up(&self) {
+        let body = r#"{"currency": "GBP", "time_zone": "UTC", "start_date": "2020-01-01"}"#;
+        let body = Some(("application/json", body));
+        let (status, text) =
+            self.send(&agent(), Role::Administrator, "PATCH", "/v1/program", body).unwrap();
+        assert_eq!(status, 200, "{text}");
+    }
+
+    /// Puts an order, which is acknowledged or not.
+    fn put_order(&self, agent: &ureq::Agent, id: &str) -> Result<(u16, String), ureq::Error> {
+        let body = order(&format!("c-{id}"), "2024-06-01T10:00:00Z", "12.50").to_string();
+        let body = Some(("application/json", body.as_str()));
+        self.send(agent, Role::Storefront, "PUT", &format!("/v1/orders/{id}"), body)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder().http_status_as_error(false);
+    config.timeout_global(Some(Duration::from_secs(60))).build().into()
+}
+
+fn token(role: Role) -> String {
+    let secret = Secret::new(SECRET.as_bytes().to_vec()).unwrap();
+    let store = StoreId::parse(STORE).unwrap();
+    let caller = Caller { store, subject: "tester".to_owned(), role };
+    let ttl = chrono::Duration::hours(1);
+    issue(&secret, &Parties::default(), &caller, chrono::Utc::now(), ttl).unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
+}
+
+/// A request whose body comes in two parts: its beginning is sent.
+fn begin_order(process: &Process, id: &str) -> (TcpStream, String) {
+    let body = order(&format!("c-{id}"), "2024-06-01T10:00:00Z", "12.50").to_string();
+    let (first, rest) = body.split_at(10);
+    let mut stream = TcpStream::connect(process.authority()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let head = format!(
+        "PUT /v1/orders/{id} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{first}",
+        token(Role::Storefront),
+        body.len(),
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    (stream, rest.to_owned())
+}
+
+/// Ends the service so many times while callers send what they can, as behind
+/// a load balancer: nobody is sent to it any more once it says that it is not
+/// ready. Every request that was sent is answered well, what was acknowledged
+/// is there at the next start, and the process ends with 0.
+fn terminate_under_load(database_url: &str, folder: &Path, rounds: usize) {
+    let settings = [("DATABASE_URL", database_url), ("LOG_LEVEL", "warn")];
+    let mut acknowledged: Vec<String> = Vec::new();
+    for round in 0..rounds {
+        let mut process = Process::start(folder, &settings);
+        process.set_up();
+        let is_over = AtomicBool::new(false);
+        let sent = AtomicUsize::new(0);
+        let ids: Vec<String> = std::thread::scope(|scope| {
+            let (process, is_over, sent) = (&process, &is_over, &sent);
+            let callers: Vec<_> = (0..4)
+                .map(|caller| {
+                    scope.spawn(move || {
+                        let agent = agent();
+                        let mut last = None;
+                        for number in 0.. {
+                            if is_over.load(Ordering::SeqCst) {
+                                break;
+                            }
+                            let id = format!("o{round}-{caller}-{number}");
+                            let (status, text) = process.put_order(&agent, &id).unwrap();
+                            assert_eq!(status, 201, "{text}");
+                            sent.fetch_add(1, Ordering::SeqCst);
+                            last = Some(id);
+                        }
+                        last.unwrap()
+                    })
+                })
+                .collect();
+            let balancer = agent();
+            let probe = |path: &str| {
+                process.send(&balancer, Role::Storefront, "GET", path, None).unwrap().0
+            };
+            std::thread::sleep(Duration::from_millis(300));
+            // In hand before the signal, and whole only when nothing new is taken.
+            let id = format!("o{round}-late");
+            let (mut late, rest) = begin_order(process, &id);
+            std::thread::sleep(Duration::from_millis(100));
+            process.terminate();
+            let signalled = Instant::now();
+            while probe("/readyz") == 200 {
+                assert!(signalled.elapsed() < Duration::from_secs(1), "it still says it is ready");
+            }
+            assert_eq!(probe("/healthz"), 200);
+            is_over.store(true, Ordering::SeqCst);
+            let mut ids: Vec<String> = callers.into_iter().map(|c| c.join().unwrap()).collect();
+            let closed = Duration::from_secs(DRAIN_SECONDS) + Duration::from_millis(500);
+            std::thread::sleep(closed.saturating_sub(signalled.elapsed()));
+            assert!(TcpStream::connect(process.authority()).is_err(), "it still takes connections");
+            late.write_all(rest.as_bytes()).unwrap();
+            let mut answer = String::new();
+            late.read_to_string(&mut answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+            ids.push(id);
+            ids
+        });
+        assert!(sent.load(Ordering::SeqCst) > 10, "there was no load");
+        let status = process.exit(Duration::from_secs(15));
+        assert_eq!(status.code(), Some(0), "{}", process.log());
+        acknowledged.extend(ids);
+    }
+    let process = Process::start(folder, &settings);
+    for id in acknowledged {
+        let path = format!("/v1/orders/{id}");
+        let (status, _) = process.send(&agent(), Role::Storefront, "GET", &path, None).unwrap();
+        assert_eq!(status, 200, "{id} was acknowledged");
+    }
+}
+
+fn terminate_on_sqlite(rounds: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    terminate_under_load("sqlite://accolade.db", folder.path(), rounds);
+}
+
+fn terminate_on_postgres(rounds: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    terminate_under_load(&new_postgres_database(), folder.path(), rounds);
+}
+
+#[test]
+fn a_sigterm_under_load_fails_no_request_sqlite() {
+    terminate_on_sqlite(5);
+}
+
+#[test]
+fn a_sigterm_under_load_fails_no_request_postgres() {
+    terminate_on_postgres(5);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn fifty_sigterms_under_load_fail_no_request_sqlite() {
+    terminate_on_sqlite(50);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn fifty_sigterms_under_load_fail_no_request_postgres() {
+    terminate_on_postgres(50);
+}
+
+/// Whatever is sent by whoever, the log has none of it.
+fn log_nothing_personal(database_url: &str, folder: &Path, level: &str, format: &str) {
+    let settings = [("DATABASE_URL", database_url), ("LOG_LEVEL", level), ("LOG_FORMAT", format)];
+    let process = Process::start(folder, &settings);
+    process.set_up();
+    let agent = agent();
+    let send = |role: Role, method: &str, path: &str, body: Option<(&str, &str)>| {
+        process.send(&agent, role, method, path, body).unwrap()
+    };
+    let json_body = |body: &'static str| Some(("application/json", body));
+    let customer = r#"{"name": "Zaphod Sentinelson", "email": "zaphod@sentinel.example"}"#;
+    let put = |path: &str, body| send(Role::Storefront, "PUT", path, body);
+    assert_eq!(put("/v1/customers/customer-4711", json_body(customer)).0, 201);
+    let status = r#"{"status": "caution", "note": "sentinel note: shouts at couriers"}"#;
+    let path = "/v1/customers/customer-4711/status";
+    let (answered, said) = send(Role::Support, "PUT", path, json_body(status));
+    assert_eq!(answered, 200, "{said}");
+    // What is refused is quoted as little: no JSON, wrong fields, bad values.
+    for body in [
+        r#"{"email": "sentinel@broken"#,
+        r#"{"sentinel_field": "sentinel"}"#,
+        r#"{"email": "sentinel", "name": 7}"#,
+    ] {
+        assert!(put("/v1/customers/customer-4711", json_body(body)).0 >= 400);
+    }
+    let lines = "{\"customer\": {\"customer_id\": \"customer-4712\", \"email\": \"many@sentinel.example\"}}\n\
+         {\"customer\": {\"customer_id\": \"customer-4713\", \"email\": \"sentinel\"}}\nsentinel\n";
+    let lines = Some(("application/x-ndjson", lines));
+    assert_eq!(send(Role::Storefront, "POST", "/v1/facts", lines).0, 200);
+    assert_eq!(send(Role::Support, "GET", "/v1/customers?q=sentinelson", None).0, 200);
+    assert_eq!(send(Role::Support, "GET", "/v1/customers?sentinel=1", None).0, 422);
+    assert_eq!(send(Role::Support, "GET", "/sentinel/path?sentinel", None).0, 404);
+    // No token is good for the log, one that is valid least of all.
+    for (name, value) in [
+        ("authorization", "Bearer sentinel.token.value"),
+        ("authorization", "Basic c2VudGluZWw6c2VudGluZWw="),
+        ("cookie", "sentinel=1"),
+        ("x-request-id", "two words of a sentinel"),
+        ("x-request-id", "correlation-0815"),
+    ] {
+        let url = format!("{}/v1/customers/customer-4711", process.base);
+        assert_eq!(agent.get(url).header(name, value).call().unwrap().status(), 401);
+    }
+
+    let log = process.log();
+    let signature = token(Role::Storefront).rsplit_once('.').unwrap().0.to_owned();
+    for line in log.lines() {
+        let small = line.to_lowercase();
+        for secret in ["sentinel", "couriers", "c2vudgluzww", SECRET, &signature[..30], "bearer"] {
+            assert!(!small.contains(&secret.to_lowercase()), "{secret} is in: {line}");
+        }
+        assert!(!(line.contains("answered") && line.contains("customer-47")), "{line}");
+    }
+    // It did log.
+    let answered: Vec<&str> = log.lines().filter(|line| line.contains("answered")).collect();
+    assert!(answered.len() >= 15, "{log}");
+    for part in ["/v1/customers/{customer_id}", "unmatched", "correlation-0815"] {
+        assert!(answered.iter().any(|line| line.contains(part)), "{part} is not in\n{log}");
+    }
+}
+
+#[test]
+fn the_log_has_nothing_personal_and_no_secret_sqlite() {
+    for (level, format) in [("debug", "text"), ("trace", "json")] {
+        let folder = tempfile::tempdir().unwrap();
+        log_nothing_personal("sqlite://accolade.db", folder.path(), level, format);
+    }
+}
+
+#[test]
+fn the_log_has_nothing_personal_and_no_secret_postgres() {
+    for (level, format) in [("debug", "json"), ("trace", "text")] {
+        let folder = tempfile::tempdir().unwrap();
+        log_nothing_personal(&new_postgres_database(), folder.path(), level, format);
+    }
+}
+
+#[derive(QueryableByName)]
+struct Text {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    text: String,
+}
+
+#[test]
+fn a_copy_made_under_load_has_all_that_was_acknowledged_before_and_can_be_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), &[("LOG_LEVEL", "warn")]);
+    process.set_up();
+    let is_over = AtomicBool::new(false);
+    let acknowledged = std::sync::Mutex::new(Vec::new());
+    let copy = folder.path().join("copy.db");
+    let (before, after) = std::thread::scope(|scope| {
+        for caller in 0..4 {
+            let (process, is_over, acknowledged) = (&process, &is_over, &acknowledged);
+            scope.spawn(move || {
+                let agent = agent();
+                for number in 0.. {
+                    if is_over.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    let id = format!("o{caller}-{number}");
+                    let (status, text) = process.put_order(&agent, &id).unwrap();
+                    assert_eq!(status, 201, "{text}");
+                    acknowledged.lock().unwrap().push(id);
+                }
+            });
+        }
+        let count = || acknowledged.lock().unwrap().len();
+        let began = Instant::now();
+        while count() < 100 && began.elapsed() < Duration::from_secs(30) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let before = acknowledged.lock().unwrap().clone();
+        let output = accolade(folder.path(), &[], &["backup", "copy.db"]).output().unwrap();
+        is_over.store(true, Ordering::SeqCst);
+        assert!(output.status.success(), "{}", text(&output));
+        assert!(text(&output).ends_with("bytes in copy.db, checked\n"), "{}", text(&output));
+        (before, count())
+    });
+    assert!(before.len() >= 100, "there was no load");
+    assert!(after > before.len(), "nobody wrote meanwhile");
+
+    // The file alone, whole, and nothing beside it.
+    assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    let beside = fs::read_dir(folder.path()).unwrap();
+    let beside = beside.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let beside: Vec<String> = beside.filter(|name| name.starts_with("copy.db")).collect();
+    assert_eq!(beside, ["copy.db"]);
+    let mut conn = SqliteConnection::establish(copy.to_str().unwrap()).unwrap();
+    let texts = |conn: &mut SqliteConnection, sql: &str| -> Vec<String> {
+        let rows: Vec<Text> = diesel::sql_query(sql).load(conn).unwrap();
+        rows.into_iter().map(|row| row.text).collect()
+    };
+    let check = "SELECT integrity_check AS text FROM pragma_integrity_check";
+    assert_eq!(texts(&mut conn, check), ["ok"]);
+    let copied = texts(&mut conn, "SELECT order_id AS text FROM orders");
+    for id in &before {
+        assert!(copied.contains(id), "{id} was acknowledged before");
+    }
+    drop(conn);
+
+    // Nothing is overwritten.
+    let bytes = fs::read(&copy).unwrap();
+    let output = accolade(folder.path(), &[], &["backup", "copy.db"]).output().unwrap();
+    assert!(!output.status.success());
+    assert!(text(&output).contains("exists already"), "{}", text(&output));
+    assert!(fs::read(&copy).unwrap() == bytes);
+
+    // Restored, it serves on as if nothing had been.
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::copy(&copy, elsewhere.path().join("accolade.db")).unwrap();
+    let restored = Process::start(elsewhere.path(), &[("LOG_LEVEL", "warn")]);
+    for id in [&before[0], &before[before.len() - 1]] {
+        let path = format!("/v1/customers/c-{id}/membership");
+        let (status, text) = restored.send(&agent(), Role::Storefront, "GET", &path, None).unwrap();
+        assert_eq!(status, 200, "{text}");
+        assert!(text.contains("\"amount_spent\":\"12.50\""), "{text}");
+    }
+    assert_eq!(restored.put_order(&agent(), "after").unwrap().0, 201);
+}
+
+#[test]
+fn a_copy_says_why_it_can_not_be_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |url: &str, file: &str| {
+        let settings = [("DATABASE_URL", url)];
+        let output = accolade(folder.path(), &settings, &["backup", file]).output().unwrap();
+        assert!(!output.status.success());
+        text(&output)
+    };
+    assert!(run("postgres://localhost/x", "copy.db").contains("pg_dump"));
+    // A database that is not there is not made.
+    assert!(run("sqlite://accolade.db", "copy.db").contains("there is no database"));
+    assert!(!folder.path().join("accolade.db").exists());
+    fs::write(folder.path().join("accolade.db"), "this is no database, but a text").unwrap();
+    run("sqlite://accolade.db", "copy.db");
+    run("sqlite://accolade.db", "nowhere/copy.db");
+    let left = fs::read_dir(folder.path()).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["accolade.db"]);
+}
+
+/// Connections that say what they want a byte a second, and come again when
+/// they are dropped.
+struct Slow<'a> {
+    process: &'a Process,
+    connections: Vec<(TcpStream, Vec<u8>)>,
+    dropped: [usize; 2],
+    timed_out: usize,
+}
+
+impl<'a> Slow<'a> {
+    fn open(process: &'a Process, count: usize) -> Self {
+        let mut slow = Self { process, connections: Vec::new(), dropped: [0; 2], timed_out: 0 };
+        slow.connections = (0..count).map(|i| slow.connect(i)).collect();
+        slow
+    }
+
+    /// Every second one has a token, and is slow with its body.
+    fn connect(&self, i: usize) -> (TcpStream, Vec<u8>) {
+        let mut stream = TcpStream::connect(self.process.authority()).unwrap();
+        let mut rest = b"GET /healthz HTTP/1.1\r\nX-Slow: ".to_vec();
+        rest.resize(1_000, b'x');
+        if i % 2 == 1 {
+            let head = format!(
+                "PUT /v1/customers/slow HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+                 Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n",
+                token(Role::Storefront),
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            rest = vec![b' '; 1_000];
+        }
+        rest.reverse();
+        stream.set_nonblocking(true).unwrap();
+        (stream, rest)
+    }
+
+    /// A byte on each, and whoever was dropped comes again.
+    fn tick(&mut self) {
+        for i in 0..self.connections.len() {
+            let (stream, rest) = &mut self.connections[i];
+            let mut answer = [0; 512];
+            let is_over = loop {
+                match stream.read(&mut answer) {
+                    Ok(0) => break true,
+                    Ok(count) => {
+                        let is_late = answer[..count].starts_with(b"HTTP/1.1 408");
+                        self.timed_out += usize::from(is_late);
+                    }
+                    Err(error) => break error.kind() != std::io::ErrorKind::WouldBlock,
+                }
+            };
+            let byte = rest.pop();
+            if is_over || byte.is_none_or(|byte| stream.write_all(&[byte]).is_err()) {
+                self.dropped[i % 2] += 1;
+                self.connections[i] = self.connect(i);
+            }
+        }
+    }
+}
+
+/// How long the slowest of a hundred healthy requests takes, of so many.
+fn p99(process: &Process, count: usize) -> Duration {
+    let mut took: Vec<Duration> = std::thread::scope(|scope| {
+        let caller = || {
+            let agent = agent();
+            let path = "/v1/customers/c-o1/membership";
+            let timed = (0..count / 4).map(|_| {
+                let began = Instant::now();
+                let answer = process.send(&agent, Role::Storefront, "GET", path, None).unwrap();
+                assert_eq!(answer.0, 200, "{}", answer.1);
+                began.elapsed()
+            });
+            timed.collect::<Vec<_>>()
+        };
+        let callers: Vec<_> = (0..4).map(|_| scope.spawn(caller)).collect();
+        callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect()
+    });
+    took.sort_unstable();
+    took[took.len() * 99 / 100]
+}
+
+fn median(mut three: [Duration; 3]) -> Duration {
+    three.sort_unstable();
+    three[1]
+}
+
+/// Has so many slow connections for a while beside healthy requests; the
+/// healthy ones' p99 without and with them.
+fn be_slow(count: usize, seconds: u64, requests: usize) -> (Duration, Duration) {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), &[("LOG_LEVEL", "error")]);
+    process.set_up();
+    assert_eq!(process.put_order(&agent(), "o1").unwrap().0, 201);
+    p99(&process, requests);
+    let without = median([0, 1, 2].map(|_| p99(&process, requests)));
+    let is_over = AtomicBool::new(false);
+    let (with, dropped, timed_out) = std::thread::scope(|scope| {
+        let (process, is_over) = (&process, &is_over);
+        let slow = scope.spawn(move || {
+            let mut slow = Slow::open(process, count);
+            let began = Instant::now();
+            let goes_on = || match began.elapsed().as_secs() {
+                elapsed if elapsed < seconds => true,
+                elapsed => elapsed < 300 && !is_over.load(Ordering::SeqCst),
+            };
+            while goes_on() {
+                slow.tick();
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            (slow.dropped, slow.timed_out)
+        });
+        std::thread::sleep(Duration::from_secs(2));
+        let with = median([0, 1, 2].map(|_| p99(process, requests)));
+        is_over.store(true, Ordering::SeqCst);
+        let (dropped, timed_out) = slow.join().unwrap();
+        (with, dropped, timed_out)
+    });
+    let memory = process.memory_peak_mib();
+    eprintln!(
+        "{count} slow connections: p99 {without:.1?} without, {with:.1?} with them; \
+         {dropped:?} dropped, {timed_out} told so; {memory} MiB"
+    );
+    assert!(memory < 256, "{memory} MiB");
+    // Heads have five seconds, bodies thirty.
+    assert!(dropped[0] >= count / 4, "{dropped:?}");
+    assert!(timed_out > 0, "nobody was told");
+    if seconds > 35 {
+        assert!(dropped[1] >= count / 4, "{dropped:?}");
+    }
+    (without, with)
+}
+
+#[test]
+fn slow_connections_are_dropped_and_healthy_requests_are_answered() {
+    // How fast, on a machine that does much else meanwhile, is for the large form.
+    be_slow(50, 10, 200);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn healthy_requests_stay_fast_beside_five_hundred_slow_connections() {
+    let (without, with) = be_slow(500, 45, 4_000);
+    assert!(with <= 2 * without.max(Duration::from_millis(1)), "{without:?} became {with:?}");
+}
