@@ -1,14 +1,15 @@
 //! Wiring: the HTTP server over a database.
 
+use crate::api::docs::Docs;
 use crate::api::envelope::envelope;
 use crate::api::instance::Instance;
 use crate::api::tokens::Verifier;
-use crate::api::{document, routes, unknown_route};
+use crate::api::{routes, unknown_route};
 use crate::db::Db;
 use crate::workflow::{credits, events, idempotency, qualification, recalculation};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpServer, web};
 use futures_util::future::{Either, join5, select};
 use std::net::TcpListener;
 use std::pin::pin;
@@ -26,6 +27,8 @@ const HEAD_TIME_MAX: Duration = Duration::from_secs(5);
 const IDLE_TIME_MAX: Duration = Duration::from_secs(75);
 /// How long a client may take to close a connection that is over.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(1);
+/// How long a client may take none of what was sent to it.
+const UNREAD_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long requests in hand may take when the service ends, in seconds.
 const SHUTDOWN_SECONDS_MAX: u64 = 30;
 
@@ -50,16 +53,12 @@ pub fn serve(
     size: Size,
     instance: web::Data<Instance>,
 ) -> std::io::Result<Server> {
-    let openapi = document();
-    let document = openapi.to_pretty_json().map_err(std::io::Error::other)?;
+    limit_unread(&listener)?;
+    let docs = Docs::new().map_err(std::io::Error::other)?;
     let verifier = web::Data::new(verifier);
     let workers = size.workers.max(1);
     let server = HttpServer::new(move || {
-        let document = document.clone();
-        let openapi_json = move || {
-            let document = document.clone();
-            async move { HttpResponse::Ok().content_type("application/json").body(document) }
-        };
+        let docs = docs.clone();
         App::new()
             .app_data(web::Data::new(db.clone()))
             .app_data(verifier.clone())
@@ -67,12 +66,7 @@ pub fn serve(
             .into_utoipa_app()
             .configure(routes)
             .into_app()
-            .route("/openapi.json", web::get().to(openapi_json))
-            .service(web::redirect("/docs", "/docs/"))
-            .service(
-                utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}")
-                    .url("/docs/openapi.json", openapi.clone()),
-            )
+            .configure(|config| docs.routes(config))
             .default_service(web::to(unknown_route))
             .wrap(from_fn(envelope))
     })
@@ -86,6 +80,18 @@ pub fn serve(
     .disable_signals()
     .listen(listener)?;
     Ok(server.run())
+}
+
+/// Has connections ended whose client takes nothing of what was sent to it, or
+/// is gone: they are accepted with what is set for the listener. Elsewhere they
+/// last as long as the system lets them.
+fn limit_unread(listener: &TcpListener) -> std::io::Result<()> {
+    let socket = socket2::SockRef::from(listener);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket.set_tcp_user_timeout(Some(UNREAD_TIME_MAX))?;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    drop((socket, UNREAD_TIME_MAX));
+    Ok(())
 }
 
 /// Begins the work of the background on this thread's runtime. It ends when the
@@ -159,5 +165,20 @@ pub async fn run(
     match select(server, stop).await {
         Either::Left((served, _)) => served,
         Either::Right(_) => Err(std::io::Error::other("another signal did not let it finish")),
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_are_accepted_with_the_limit_of_their_listener() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        limit_unread(&listener).unwrap();
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let limit = socket2::SockRef::from(&accepted).tcp_user_timeout().unwrap();
+        assert_eq!(limit, Some(UNREAD_TIME_MAX));
     }
 }

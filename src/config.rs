@@ -28,6 +28,8 @@ pub struct Config {
     pub requests_max: usize,
     /// `CONNECTIONS_MAX`: connections at once; those beyond wait.
     pub connections_max: usize,
+    /// `RATE_LIMIT`: requests a second of each caller; 0 for any number.
+    pub rate_limit: u32,
     /// `DRAIN_SECONDS`: how long to go on after SIGTERM, saying that it is not ready.
     pub drain_seconds: u32,
     /// `JWT_SECRET`: what tokens are signed with, if it is set.
@@ -89,6 +91,7 @@ impl Config {
         let workers = number("WORKERS", cores.clamp(1, 500), 1..=500);
         let requests_max = number("REQUESTS_MAX", 512, 1..=100_000);
         let connections_max = number("CONNECTIONS_MAX", 800, 1..=100_000);
+        let rate_limit = number("RATE_LIMIT", 0, 0..=1_000_000);
         let drain_seconds = number("DRAIN_SECONDS", 3, 0..=300);
         let listen_addr = text("LISTEN_ADDR", "127.0.0.1:8080");
         if !listen_addr
@@ -136,6 +139,7 @@ impl Config {
             workers: usize::try_from(workers).unwrap_or(1),
             requests_max: usize::try_from(requests_max).unwrap_or(usize::MAX),
             connections_max: usize::try_from(connections_max).unwrap_or(usize::MAX),
+            rate_limit,
             drain_seconds,
             jwt_secret,
             jwks_file,
@@ -236,6 +240,7 @@ mod tests {
         let config = read(&[]).unwrap();
         assert_eq!(config.database_url, "sqlite://accolade.db");
         assert_eq!(config.listen_addr, "127.0.0.1:8080");
+        assert_eq!(config.rate_limit, 0);
     }
 
     #[test]
@@ -248,6 +253,7 @@ mod tests {
             ("REQUESTS_MAX", "0"),
             ("CONNECTIONS_MAX", "-1"),
             ("DRAIN_SECONDS", "301"),
+            ("RATE_LIMIT", "0.5"),
             ("JWT_SECRET", "short"),
             ("LOG_FORMAT", "xml"),
         ])
@@ -264,6 +270,7 @@ mod tests {
                 "JWT_SECRET",
                 "LISTEN_ADDR",
                 "LOG_FORMAT",
+                "RATE_LIMIT",
                 "REQUESTS_MAX",
                 "WORKERS"
             ]

@@ -129,7 +129,7 @@ fn flag(tx: &mut crate::db::Tx<'_>, store: &StoreId, now: Instant) -> workflow::
         put_status(tx, store, &customer, &wish, &IfMatch::Absent, &actor, now)?;
     }
     let (one, other) = (CustomerId::parse("c8")?, CustomerId::parse("c42")?);
-    links::put(tx, store, (&one, &other), "household", None, &actor, now)?;
+    links::put(tx, store, (&one, &other), ("household", None), &IfMatch::Absent, &actor, now)?;
     Ok(())
 }
 

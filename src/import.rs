@@ -11,7 +11,7 @@ use crate::domain::Instant;
 use crate::domain::id::{CustomerId, OrderId, RefundId, StoreId};
 use crate::workflow::facts::{Line, Stored};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Lines that are stored together.
@@ -75,8 +75,27 @@ struct Place {
     line: u64,
 }
 
-/// A line that was read: where it stands, when it happened, what it says.
-type Read = (Option<Instant>, u8, Place, Line);
+/// What a file has a line of each, in the order in which they are stored at one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Customers, which are stored before all else.
+    Customer,
+    /// Orders.
+    Order,
+    /// Refunds.
+    Refund,
+}
+
+/// A line that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadLine {
+    /// When it happened; `None` for a customer.
+    at: Option<Instant>,
+    kind: Kind,
+    place: Place,
+    /// What it says.
+    pub line: Line,
+}
 
 /// Imports files into a store; `progress` hears how many lines are done of how many.
 ///
@@ -91,19 +110,20 @@ pub async fn import(
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Summary, Error> {
     let mut summary = Summary::default();
-    let mut lines: Vec<Read> = Vec::new();
-    type Parser = fn(BTreeMap<String, String>) -> Result<(Option<Instant>, Line), ApiError>;
-    let sources: [(&Option<PathBuf>, u8, Parser); 3] = [
-        (&files.customers, 0, parse_customer),
-        (&files.orders, 1, parse_order),
-        (&files.refunds, 2, parse_refund),
+    let mut lines: Vec<ReadLine> = Vec::new();
+    let sources = [
+        (&files.customers, Kind::Customer),
+        (&files.orders, Kind::Order),
+        (&files.refunds, Kind::Refund),
     ];
-    for (path, kind, parser) in sources {
+    for (path, kind) in sources {
         if let Some(path) = path {
-            read_file(path, kind, parser, &mut lines, &mut summary)?;
+            let (read, refused) = read_file(path, kind)?;
+            lines.extend(read);
+            summary.refused.extend(refused);
         }
     }
-    lines.sort_by(|a, b| (a.0, a.1, &a.2).cmp(&(b.0, b.1, &b.2)));
+    lines.sort_by(|a, b| (a.at, a.kind, &a.place).cmp(&(b.at, b.kind, &b.place)));
     let total = u64::try_from(lines.len()).unwrap_or(u64::MAX);
     let mut done = 0_u64;
     progress(done, total);
@@ -112,9 +132,9 @@ pub async fn import(
         let chunk = std::mem::replace(&mut lines, rest);
         let mut places = Vec::new();
         let mut batch = Vec::new();
-        for (number, (_, _, place, line)) in chunk.into_iter().enumerate() {
-            places.push(place);
-            batch.push((number, line));
+        for (number, read) in chunk.into_iter().enumerate() {
+            places.push(read.place);
+            batch.push((number, read.line));
         }
         for (number, outcome) in
             record(db, store.clone(), &crate::db::audit::Actor::system(), batch)
@@ -145,35 +165,56 @@ fn refusal(place: &Place, error: &ApiError) -> RefusedLine {
     RefusedLine { file: place.file.clone(), line: place.line, reason: error.reason() }
 }
 
-fn read_file(
-    path: &Path,
-    kind: u8,
-    parser: impl Fn(BTreeMap<String, String>) -> Result<(Option<Instant>, Line), ApiError>,
-    lines: &mut Vec<Read>,
-    summary: &mut Summary,
-) -> Result<(), Error> {
+fn read_file(path: &Path, kind: Kind) -> Result<(Vec<ReadLine>, Vec<RefusedLine>), Error> {
     let file = path.display().to_string();
-    let failed = |error: csv::Error| Error::File { file: file.clone(), error };
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_path(path).map_err(failed)?;
-    let header = reader.headers().map_err(failed)?.clone();
+    let opened = std::fs::File::open(path).map_err(csv::Error::from);
+    let read = opened.and_then(|input| read_lines(&file, kind, input));
+    read.map_err(|error| Error::File { file, error })
+}
+
+/// Reads a file's lines: those that state something, and those that are refused.
+///
+/// # Errors
+/// [`csv::Error`] where the file can't be read, is not in UTF-8, or has two
+/// columns of one name.
+pub fn read_lines(
+    file: &str,
+    kind: Kind,
+    input: impl std::io::Read,
+) -> Result<(Vec<ReadLine>, Vec<RefusedLine>), csv::Error> {
+    let (mut lines, mut refused) = (Vec::new(), Vec::new());
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(input);
+    let header = reader.headers()?.clone();
+    let mut names = BTreeSet::new();
+    // Columns without a name say nothing as long as they are empty.
+    let mut named = header.iter().filter(|name| !name.is_empty());
+    if let Some(twice) = named.find(|name| !names.insert(*name)) {
+        let error = format!("two columns have the name {twice:?}");
+        return Err(csv::Error::from(std::io::Error::other(error)));
+    }
     for record in reader.records() {
-        let record = record.map_err(failed)?;
+        let record = record?;
         let line = record.position().map_or(0, csv::Position::line);
-        let place = Place { file: file.clone(), line };
+        let place = Place { file: file.to_owned(), line };
         if record.len() != header.len() {
             let reason = format!("has {} fields; the header has {}", record.len(), header.len());
-            summary.refused.push(RefusedLine { file: place.file, line, reason });
+            refused.push(RefusedLine { file: place.file, line, reason });
             continue;
         }
         // An empty cell is a field left out.
         let cells = header.iter().zip(record.iter()).filter(|(_, cell)| !cell.is_empty());
         let cells = cells.map(|(name, cell)| (name.to_owned(), cell.to_owned())).collect();
-        match parser(cells) {
-            Ok((at, fact)) => lines.push((at, kind, place, fact)),
-            Err(error) => summary.refused.push(refusal(&place, &error)),
+        let stated = match kind {
+            Kind::Customer => parse_customer(cells),
+            Kind::Order => parse_order(cells),
+            Kind::Refund => parse_refund(cells),
+        };
+        match stated {
+            Ok((at, line)) => lines.push(ReadLine { at, kind, place, line }),
+            Err(error) => refused.push(refusal(&place, &error)),
         }
     }
-    Ok(())
+    Ok((lines, refused))
 }
 
 fn to_body(cells: BTreeMap<String, String>) -> Map<String, Value> {

@@ -25,7 +25,7 @@ use std::time::Duration;
 /// Settings come from the environment: DATABASE_URL (sqlite://accolade.db),
 /// LISTEN_ADDR (127.0.0.1:8080), JWT_SECRET, JWKS_FILE, TOKEN_ISSUER,
 /// TOKEN_AUDIENCE, DATABASE_POOL_SIZE, WORKERS, REQUESTS_MAX, CONNECTIONS_MAX,
-/// DRAIN_SECONDS, LOG_LEVEL and LOG_FORMAT;
+/// RATE_LIMIT, DRAIN_SECONDS, LOG_LEVEL and LOG_FORMAT;
 /// .env.example explains each.
 #[derive(Parser)]
 #[command(version, verbatim_doc_comment)]
@@ -226,7 +226,7 @@ async fn serve(config: &Config, with_demo: bool) -> Answer {
         }
     }
     let signals = app::Signals::listen().map_err(text)?;
-    let instance = actix_web::web::Data::new(Instance::new(config.requests_max));
+    let instance = actix_web::web::Data::new(Instance::new(config.requests_max, config.rate_limit));
     let size = app::Size { workers: config.workers, connections_max: config.connections_max };
     let server =
         app::serve(db.clone(), verifier, listener, size, instance.clone()).map_err(text)?;

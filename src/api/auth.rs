@@ -1,6 +1,7 @@
 //! Who calls, and what they may do (design, section 5).
 
-use super::problem::{ApiError, Code};
+use super::instance::Instance;
+use super::problem::{ApiError, ApiResult, Code};
 use super::tokens::Verifier;
 use super::wire::now;
 use crate::db::audit::Actor;
@@ -8,7 +9,7 @@ use crate::domain::id::StoreId;
 use crate::domain::words::word;
 use actix_web::dev::Payload;
 use actix_web::http::header;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
 
@@ -126,17 +127,32 @@ impl<P: Permission> FromRequest for Allowed<P> {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let caller = bearer(request)
-            .zip(request.app_data::<web::Data<Verifier>>())
-            .and_then(|(token, verifier)| verifier.verify(token, now()));
-        ready(match caller {
-            None => Err(ApiError::new(Code::Unauthorized)),
-            Some(caller) if P::ROLES.contains(&caller.role) => {
+        ready(caller(request).and_then(|caller| {
+            if P::ROLES.contains(&caller.role) {
                 Ok(Self { caller, permission: PhantomData })
+            } else {
+                Err(ApiError::new(Code::Forbidden))
             }
-            Some(_) => Err(ApiError::new(Code::Forbidden)),
-        })
+        }))
     }
+}
+
+/// Who calls, if the token is good and not too many requests came with it. How
+/// many are left is noted for the answer's envelope.
+fn caller(request: &HttpRequest) -> ApiResult<Caller> {
+    let caller = bearer(request)
+        .zip(request.app_data::<web::Data<Verifier>>())
+        .and_then(|(token, verifier)| verifier.verify(token, now()))
+        .ok_or_else(|| ApiError::new(Code::Unauthorized))?;
+    let instance = request.app_data::<web::Data<Instance>>();
+    if let Some(limit) = instance.and_then(|instance| instance.rate_limit.as_ref()) {
+        let allowance = limit.take(&caller);
+        request.extensions_mut().insert(allowance);
+        if allowance.is_exceeded() {
+            return Err(ApiError::new(Code::RateLimited));
+        }
+    }
+    Ok(caller)
 }
 
 /// The token of the one `Authorization` header: of two it would be unclear

@@ -397,8 +397,10 @@ problems!(GetBadgeSvgProblems: TOKEN, ONE);
         ("If-None-Match" = Option<String>, Header, description = "The `ETag` of the picture that the caller has."),
     ),
     responses(
-        (status = 200, description = "The picture.", body = String, content_type = "image/svg+xml"),
-        (status = 304, description = "The caller has it already."),
+        (status = 200, description = "The picture.", body = String, content_type = "image/svg+xml",
+            headers(("ETag" = String, description = "The picture's, for `If-None-Match`."))),
+        (status = 304, description = "The caller has it already.",
+            headers(("ETag" = String, description = "The picture's, for `If-None-Match`."))),
         GetBadgeSvgProblems,
     ),
 )]

@@ -231,6 +231,7 @@ pub async fn put_benefit(
             let record = change_policies(tx, &context, &if_match.0, |_, _, policies| {
                 let treatment = &mut policies.treatment;
                 is_new = treatment.benefits.insert(benefit.code.clone(), benefit).is_none();
+                if_match.0.check_part(!is_new)?;
                 if treatment.benefits.len() > BENEFITS_MAX {
                     return Err(Refusal::TooManyBenefits.into());
                 }

@@ -5,14 +5,15 @@ use super::problem::{ApiResult, Code};
 use super::recalculations::RecalculationOut;
 use super::wire;
 use crate::db::Db;
-use crate::db::programs::{Hold, ProgramRecord};
+use crate::db::programs::ProgramRecord;
+use crate::db::recalculations::COMPLETED;
 use crate::domain::change::EffectiveFrom;
 use crate::domain::id::StoreId;
-use crate::workflow::memberships::program_of;
 use crate::workflow::programs::{Changed, Context, Options};
-use crate::workflow::{self, Refusal, recalculation};
-use chrono::{DateTime, SubsecRound};
+use crate::workflow::recalculation;
+use chrono::DateTime;
 use serde::Deserialize;
+use std::sync::Arc;
 use std::time::Duration;
 use utoipa::IntoParams;
 use validator::{Validate, ValidationError};
@@ -44,7 +45,7 @@ fn parse_effective_from(text: &str) -> Option<EffectiveFrom> {
         return Some(EffectiveFrom::Beginning);
     }
     let at = DateTime::parse_from_rfc3339(text).ok()?;
-    Some(EffectiveFrom::At(at.to_utc().trunc_subsecs(6)))
+    wire::kept(at.to_utc()).map(EffectiveFrom::At)
 }
 
 /// A rule for query parameters: the text is an instant, or `beginning`.
@@ -86,38 +87,39 @@ pub fn context(caller: &Caller, action: &'static str) -> Context {
     Context { store: caller.store.clone(), actor: caller.actor(), action, now: wire::now() }
 }
 
+/// A change that was made, and what came of it.
+pub struct Followed {
+    /// The program with it; of a dry run, as it would be.
+    pub record: Arc<ProgramRecord>,
+    /// The recalculation that it made necessary, as far as that has come.
+    pub recalculation: Option<RecalculationOut>,
+    /// The version to name in an `ETag`. Never that of somebody else's change,
+    /// which the caller has not seen: it is not read again, but follows from
+    /// what was stored.
+    pub version: i64,
+}
+
 /// Works on the recalculation that a change made necessary, for a while.
 ///
 /// # Errors
 /// `unavailable` or `internal` from the database.
-pub async fn follow_up(
-    db: &Db,
-    store: &StoreId,
-    changed: Changed,
-) -> ApiResult<(std::sync::Arc<ProgramRecord>, Option<RecalculationOut>)> {
+pub async fn follow_up(db: &Db, store: &StoreId, changed: Changed) -> ApiResult<Followed> {
+    let mut version = changed.version;
     let recalculation = match changed.recalculation {
         None => None,
         Some(row) => {
-            Some(RecalculationOut::try_from(recalculation::drive(db, row, PATIENCE).await?)?)
+            let row = recalculation::drive(db, row, PATIENCE).await?;
+            if row.state == COMPLETED && !row.is_dry_run {
+                // The end of a recalculation is the next version. Where somebody
+                // else's change came between, that is past by now, and fits nobody.
+                version = version.saturating_add(1);
+            }
+            Some(RecalculationOut::try_from(row)?)
         }
     };
     // A grace that is over under the new settings is over now.
     recalculation::catch_up(db, store, recalculation::Shows::Statuses).await;
-    Ok((changed.record, recalculation))
-}
-
-/// The version to name in an `ETag` after a change: the one that a finished
-/// recalculation left behind.
-pub async fn version_after(db: &Db, store: &StoreId) -> ApiResult<i64> {
-    let store = store.clone();
-    let version = db
-        .read(move |tx| Ok::<_, workflow::Error>(program_of(tx, &store, Hold::Read)?.version))
-        .await;
-    match version {
-        // A dry run of the first settings sets nothing up.
-        Err(workflow::Error::Refused(Refusal::StoreNotSetUp)) => Ok(0),
-        version => Ok(version?),
-    }
+    Ok(Followed { record: changed.record, recalculation, version })
 }
 
 /// What a change of settings can be refused for.

@@ -31,13 +31,15 @@ impl Cell {
             safe.push('\'');
         }
         // Where a spreadsheet takes semicolons or tabs for separators, a cell
-        // begins after each.
+        // begins after each; and after each line, because quotes that such a
+        // spreadsheet finds inside a cell hold no lines together.
         let mut begins = false;
         for c in text.chars() {
             if begins && FORMULA.contains(&c) {
                 safe.push('\'');
             }
-            begins = matches!(c, ';' | '\t') || (begins && (c.is_whitespace() || c == '"'));
+            begins = matches!(c, ';' | '\t' | '\n' | '\r')
+                || (begins && (c.is_whitespace() || c == '"'));
             safe.push(c);
         }
         Self(safe)
@@ -103,7 +105,11 @@ fn line(cells: &[String]) -> std::io::Result<Vec<u8>> {
     writer.into_inner().map_err(|error| std::io::Error::other(error.to_string()))
 }
 
-fn lines(rows: Vec<Vec<Cell>>) -> std::io::Result<web::Bytes> {
+/// Rows as lines of a file.
+///
+/// # Errors
+/// [`std::io::Error`] where they can't be written.
+pub fn lines(rows: Vec<Vec<Cell>>) -> std::io::Result<web::Bytes> {
     let mut text = Vec::new();
     for row in rows {
         let cells: Vec<String> = row.into_iter().map(|cell| cell.0).collect();
@@ -169,6 +175,7 @@ mod tests {
         }
         assert_eq!(cell("x;=1+1"), "x;'=1+1");
         assert_eq!(cell("a; \"@b; c"), "a; \"'@b; c");
+        assert_eq!(cell("A note.\n=1+1\r\n-x"), "A note.\n'=1+1\r\n'-x");
         for plain in ["-5.00", "-5", "12", "Ada", "a=b", "a; b", ""] {
             assert_eq!(cell(plain), plain);
         }

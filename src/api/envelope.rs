@@ -1,20 +1,27 @@
 //! What goes around every answer: its request's id, its line in the log, its
-//! figures, its headers, and the refusal where too much is in hand.
+//! figures, its headers, and the refusal where it asks too much or too much is
+//! in hand.
 //!
 //! The log names the template of a path and never the path, nor a query
 //! string: identifiers and search words are the shop's.
 
 use super::instance::Instance;
 use super::problem::{ApiError, Code};
+use super::rate_limit::Allowance;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, ResponseError, web};
+use actix_web::{Error, HttpMessage, ResponseError, web};
 use tracing::Instrument;
 use tracing::field::Empty;
 
+/// The longest URL, in bytes: path and query string.
+const URL_LENGTH_MAX: usize = 8 * 1024;
+/// The most that header fields may have, in bytes: all names and values. The
+/// server itself reads heads of four times that, and of 96 fields.
+const HEADERS_SIZE_MAX: usize = 32 * 1024;
 /// The longest id that a caller may give a request.
 const REQUEST_ID_LENGTH_MAX: usize = 128;
 /// The route of what no route takes.
@@ -49,16 +56,25 @@ pub async fn envelope(
         status = Empty,
     );
     let in_hand = instance.take();
-    let mut response = if in_hand.is_some() || PROBES.contains(&request.path()) {
-        next.call(request).instrument(span.clone()).await?
-    } else {
-        instance.refuse();
-        request.into_response(ApiError::new(Code::Unavailable).error_response())
+    let has_room = in_hand.is_some() || PROBES.contains(&request.path());
+    let refuse =
+        |request: ServiceRequest, code| request.into_response(ApiError::new(code).error_response());
+    let mut response = match refusal(&request) {
+        Some(code) => refuse(request, code),
+        None if has_room => next.call(request).instrument(span.clone()).await?,
+        None => {
+            instance.refuse();
+            refuse(request, Code::Unavailable)
+        }
     };
     let route = response.request().match_pattern();
     let route = route.unwrap_or_else(|| UNMATCHED.to_owned());
     let status = response.status();
     add_headers(response.headers_mut(), id, &route);
+    let allowance = response.request().extensions().get::<Allowance>().copied();
+    if let Some(allowance) = allowance {
+        allowance.add_to(response.headers_mut());
+    }
     if instance.is_draining() || !may_stay(&route, status) {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
@@ -69,6 +85,19 @@ pub async fn envelope(
     span.in_scope(|| tracing::info!(duration_us = micros, "answered"));
     instance.requests.observe(method, route, status.as_u16(), took);
     Ok(response)
+}
+
+/// Why a request is not looked at: its head is too large.
+fn refusal(request: &ServiceRequest) -> Option<Code> {
+    let size = |(name, value): (&HeaderName, &HeaderValue)| {
+        name.as_str().len().saturating_add(value.len())
+    };
+    let url = request.uri().path_and_query().map_or(0, |url| url.as_str().len());
+    if url > URL_LENGTH_MAX {
+        return Some(Code::UrlTooLong);
+    }
+    let headers = request.headers().iter().map(size).fold(0, usize::saturating_add);
+    (headers > HEADERS_SIZE_MAX).then_some(Code::HeadersTooLarge)
 }
 
 /// Whether a caller may send more on the same connection: who has shown a

@@ -16,17 +16,25 @@ use futures_util::future::LocalBoxFuture;
 use jsonschema::error::ValidationErrorKind as Kind;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::{Ready, ready};
 use std::sync::{OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+use utoipa::openapi::path::{Operation, Parameter};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{HeaderBuilder, Paths, RefOr};
 use utoipa::{IntoParams, ToSchema};
 use validator::{Validate, ValidationErrors, ValidationErrorsKind};
 
 /// The largest JSON body, in bytes.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
 
+/// The deepest JSON, in levels of arrays and objects: more than any body of
+/// the document has.
+const DEPTH_MAX: usize = 16;
+
 /// How long a body may take to arrive.
-pub const BODY_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(30);
+pub const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Schemas that were compiled before, by the name of what they describe.
 type Compiled = RwLock<HashMap<String, &'static jsonschema::Validator>>;
@@ -365,10 +373,40 @@ fn json_body(
             return Err(ApiError::new(Code::UnsupportedMediaType));
         }
         let body = read_body(payload, BODY_BYTES_MAX).await?.freeze();
-        let value =
-            serde_json::from_slice(&body).map_err(|_| ApiError::new(Code::MalformedJson))?;
-        Ok((value, body))
+        Ok((read_json(&body)?, body))
     })
+}
+
+/// Reads JSON that somebody else has written.
+///
+/// # Errors
+/// `nested_too_deep`, `malformed_json`.
+pub fn read_json(text: &[u8]) -> ApiResult<Value> {
+    if depth(text) > DEPTH_MAX {
+        return Err(ApiError::new(Code::NestedTooDeep));
+    }
+    serde_json::from_slice(text).map_err(|_| ApiError::new(Code::MalformedJson))
+}
+
+/// On how many levels a text in JSON has arrays and objects within one another.
+fn depth(text: &[u8]) -> usize {
+    let (mut deepest, mut open) = (0, 0_usize);
+    let (mut is_in_string, mut is_escaped) = (false, false);
+    for byte in text {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_in_string => is_escaped = true,
+            b'"' => is_in_string = !is_in_string,
+            _ if is_in_string => {}
+            b'[' | b'{' => {
+                open = open.saturating_add(1);
+                deepest = deepest.max(open);
+            }
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// Reads a body of at most so many bytes.
@@ -377,7 +415,15 @@ fn json_body(
 /// `body_too_large` for a larger one, `malformed_json` for one that breaks off,
 /// `request_timeout` for one that is not there after [`BODY_TIME_MAX`].
 pub async fn read_body(payload: Payload, bytes_max: usize) -> ApiResult<web::BytesMut> {
-    let whole = tokio::time::timeout(BODY_TIME_MAX, read_whole(payload, bytes_max)).await;
+    read_within(BODY_TIME_MAX, payload, bytes_max).await
+}
+
+async fn read_within(
+    time_max: Duration,
+    payload: Payload,
+    bytes_max: usize,
+) -> ApiResult<web::BytesMut> {
+    let whole = tokio::time::timeout(time_max, read_whole(payload, bytes_max)).await;
     whole.unwrap_or_else(|_| Err(ApiError::new(Code::RequestTimeout)))
 }
 
@@ -559,6 +605,20 @@ impl From<PathId> for String {
     }
 }
 
+/// The header that names versions.
+const IF_MATCH: &str = "If-Match";
+
+/// What it is, as a pattern.
+const IF_MATCH_PATTERN: &str =
+    r#"^[ \t]*(\*|[ \t,]*(W/)?"[!#-~]*"([ \t]*,[ \t,]*(W/)?"[!#-~]*")*[ \t,]*)[ \t]*$"#;
+
+/// What is said of it wherever it is taken.
+const IF_MATCH_NOTE: &str =
+    "Several are parted by commas; `*` is any version, but there has to be one.";
+
+/// What it is, in words.
+const IF_MATCH_RULE: &str = "must be `*`, or entity tags in quotes, parted by commas";
+
 /// The `If-Match` header.
 pub struct IfMatchHeader(pub IfMatch);
 
@@ -567,14 +627,49 @@ impl FromRequest for IfMatchHeader {
     type Future = Ready<ApiResult<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let header = request.headers().get(header::IF_MATCH).and_then(|value| value.to_str().ok());
-        ready(Ok(Self(match header {
-            None => IfMatch::Absent,
-            Some("*") => IfMatch::Any,
-            // What is no version of ours matches none.
-            Some(list) => IfMatch::Versions(list.split(',').filter_map(version_of).collect()),
-        })))
+        // Several headers are one list.
+        let given = request.headers().get_all(header::IF_MATCH).map(|value| value.to_str());
+        let given: Result<Vec<&str>, _> = given.collect();
+        let parsed = match given {
+            Ok(given) if given.is_empty() => Some(IfMatch::Absent),
+            Ok(given) => parse_if_match(&given.join(",")),
+            Err(_) => None,
+        };
+        // What can't be understood is refused: passed over, it would let a lost
+        // update through.
+        let fault = || ApiError::invalid(vec![Fault::new(IF_MATCH, IF_MATCH_RULE)]);
+        ready(parsed.map(Self).ok_or_else(fault))
     }
+}
+
+/// What an `If-Match` says; `None` where it breaks [`IF_MATCH_RULE`].
+fn parse_if_match(text: &str) -> Option<IfMatch> {
+    const SPACE: [char; 2] = [' ', '\t'];
+    const BETWEEN: [char; 3] = [' ', '\t', ','];
+    if text.trim_matches(SPACE) == "*" {
+        return Some(IfMatch::Any);
+    }
+    let mut versions = Vec::new();
+    let mut rest = text.trim_start_matches(BETWEEN);
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        // A weak tag is no version of ours, like any that we did not make.
+        let strong = rest.strip_prefix("W/");
+        let (tag, after) = strong.unwrap_or(rest).strip_prefix('"')?.split_once('"')?;
+        if !tag.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return None;
+        }
+        let version = tag.parse::<i64>().ok().filter(|version| version.to_string() == tag);
+        versions.extend(version.filter(|_| strong.is_none()));
+        let after = after.trim_start_matches(SPACE);
+        if !after.is_empty() && !after.starts_with(',') {
+            return None;
+        }
+        rest = after.trim_start_matches(BETWEEN);
+    }
+    Some(IfMatch::Versions(versions))
 }
 
 /// The entity tag of a version.
@@ -582,6 +677,136 @@ pub fn etag(version: i64) -> (header::HeaderName, String) {
     (header::ETAG, format!("\"{version}\""))
 }
 
-fn version_of(tag: &str) -> Option<i64> {
-    tag.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok()
+/// States of every operation that takes an `If-Match` what that is, and of each
+/// that shows what such an operation changes that it answers an `ETag`.
+pub fn document_versions(paths: &mut Paths) {
+    let mut changed = BTreeSet::new();
+    for (path, item) in &mut paths.paths {
+        let writes = [&mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
+        for (write, is_delete) in writes.into_iter().zip([false, false, false, true]) {
+            let Some(write) = write else { continue };
+            let stated = write.parameters.iter_mut().flatten().filter_map(|stated| match stated {
+                RefOr::T(stated) => Some(stated),
+                RefOr::Ref(_) => None,
+            });
+            let Some(header) = { stated }.find(|stated| stated.name == IF_MATCH) else { continue };
+            let text = ObjectBuilder::new().schema_type(Type::String);
+            header.schema = Some(text.pattern(Some(IF_MATCH_PATTERN)).into());
+            let description = header.description.take().unwrap_or_default();
+            header.description = Some(format!("{description} {IF_MATCH_NOTE}"));
+            changed.insert(path.clone());
+            if !is_delete {
+                state_etag(write);
+            }
+        }
+    }
+    for (path, item) in &mut paths.paths {
+        let Some(read) = &mut item.get else { continue };
+        let is_cursor =
+            |stated: &RefOr<Parameter>| matches!(stated, RefOr::T(p) if p.name == "cursor");
+        let is_part = |of: &str| of.rsplit_once('/').is_some_and(|(whole, _)| whole == path);
+        let is_shown = changed.iter().any(|of| of == path || is_part(of));
+        if is_shown && !read.parameters.iter().flatten().any(is_cursor) {
+            state_etag(read);
+        }
+    }
+}
+
+/// States that an operation answers an `ETag` with what it shows.
+fn state_etag(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && status.starts_with('2')
+        {
+            let header = HeaderBuilder::new()
+                .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+                .description(Some("The version, for `If-Match`."));
+            response.headers.insert("ETag".to_owned(), RefOr::T(header.build()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_if_match_is_parsed_whole_or_refused() {
+        let schema = json!({"type": "string", "pattern": IF_MATCH_PATTERN});
+        let of_the_document = jsonschema::options().build(&schema).unwrap();
+        let versions = |list: &[i64]| Some(IfMatch::Versions(list.to_vec()));
+        let cases = [
+            ("*", Some(IfMatch::Any)),
+            (" * ", Some(IfMatch::Any)),
+            ("\"7\"", versions(&[7])),
+            ("\"7\",\"8\" ,\t\"9\"", versions(&[7, 8, 9])),
+            (", \"7\",,\"8\",", versions(&[7, 8])),
+            // Tags that are none of ours, and weak ones, which never match.
+            ("\"\"", versions(&[])),
+            ("\"a,b\", \"7\"", versions(&[7])),
+            ("W/\"7\"", versions(&[])),
+            ("\"07\", \"+7\", \"7.0\", \"99999999999999999999\"", versions(&[])),
+            ("", None),
+            (",", None),
+            ("7", None),
+            ("\"7", None),
+            ("7\"", None),
+            ("\"7\" \"8\"", None),
+            ("\"7\"8", None),
+            ("\"7 8\"", None),
+            ("*, \"7\"", None),
+            ("**", None),
+            ("w/\"7\"", None),
+            ("W/7", None),
+            ("\"\u{e9}\"", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_if_match(text), expected, "{text:?}");
+            assert_eq!(of_the_document.is_valid(&json!(text)), expected.is_some(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn levels_are_those_of_arrays_and_objects_and_not_of_brackets_in_texts() {
+        for (text, levels) in [
+            ("1", 0),
+            ("[]", 1),
+            (r#"{"a": [1, {"b": []}], "c": {}}"#, 4),
+            (r#"["[[[", "]]", {"{{": "\"[["}]"#, 2),
+            (r#"["\\", ["\\\"["]]"#, 2),
+            ("[[[", 3),
+            ("]]]", 0),
+        ] {
+            assert_eq!(depth(text.as_bytes()), levels, "{text}");
+        }
+    }
+
+    #[test]
+    fn json_is_read_as_deep_as_it_may_be_and_no_deeper() {
+        let nested = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let code = |text: String| read_json(text.as_bytes()).err().map(|error| error.code());
+        assert_eq!(code(nested(DEPTH_MAX)), None);
+        for levels in [DEPTH_MAX + 1, 127, 128, 100_000] {
+            assert_eq!(code(nested(levels)), Some(Code::NestedTooDeep));
+        }
+        assert_eq!(code("[".repeat(DEPTH_MAX)), Some(Code::MalformedJson));
+        assert!(Code::NestedTooDeep.meaning().contains(&format!("than {DEPTH_MAX} levels")));
+    }
+
+    #[test]
+    fn a_body_that_does_not_come_is_not_waited_for() {
+        let read = |stream: futures_util::stream::LocalBoxStream<'static, _>| {
+            let payload = Payload::Stream { payload: stream };
+            let read = read_within(Duration::from_millis(20), payload, 4);
+            actix_web::rt::System::new().block_on(read).map_err(|error| error.code())
+        };
+        let chunk = |text: &'static str| Ok(web::Bytes::from_static(text.as_bytes()));
+        let begun = futures_util::stream::iter([chunk("ab")]);
+        let stuck = begun.chain(futures_util::stream::pending());
+        assert_eq!(read(Box::pin(stuck)), Err(Code::RequestTimeout));
+        let whole = futures_util::stream::iter([chunk("ab"), chunk("cd")]);
+        assert_eq!(read(Box::pin(whole)).unwrap(), "abcd");
+        let larger = futures_util::stream::iter([chunk("ab"), chunk("cde")]);
+        assert_eq!(read(Box::pin(larger)), Err(Code::BodyTooLarge));
+    }
 }

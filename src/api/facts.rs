@@ -3,7 +3,8 @@
 use super::activities::ActivityIn;
 use super::auth::{Allowed, WriteFacts};
 use super::customers::CustomerIn;
-use super::extract::{NoQuery, parse, read_body};
+use super::extract::{NoQuery, parse, read_body, read_json};
+use super::instance::Instance;
 use super::orders::OrderIn;
 use super::problem::{ApiError, ApiResult, Code, Fault, Problem, TOKEN, problems};
 use super::refunds::RefundIn;
@@ -27,6 +28,8 @@ use utoipa::ToSchema;
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The most lines in a batch.
 const LINES_MAX: usize = 10_000;
+/// The most faults that are told of one line: there may be as many lines.
+pub const FAULTS_OF_LINE_MAX: usize = 10;
 
 /// What became of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -86,7 +89,9 @@ problems!(PostFactsProblems: TOKEN, &[
 /// and `{"customer": {"customer_id": "c1", …}}`, with the fields that a PUT of
 /// the same takes, in any order; a refund's order may come in the same batch.
 /// Each line is stored or refused for itself, and each customer's membership
-/// is folded once. At most 10,000 lines and 8 MiB. Roles: `storefront`.
+/// is folded once. At most 10,000 lines and 8 MiB; of a line, the first 10
+/// faults are told. An instance has 16 batches in hand at once; one more is 503
+/// `unavailable` at once. Roles: `storefront`.
 #[utoipa::path(
     tag = "Facts",
     operation_id = "post_facts",
@@ -104,22 +109,21 @@ pub async fn post_facts(
     request: HttpRequest,
     payload: web::Payload,
     db: web::Data<Db>,
+    instance: web::Data<Instance>,
 ) -> ApiResult<HttpResponse> {
     if !request.content_type().eq_ignore_ascii_case("application/x-ndjson") {
         return Err(ApiError::new(Code::UnsupportedMediaType));
     }
+    // Held until the answer is made: what batches take of the memory is bounded.
+    let _place = instance.batches.try_acquire().map_err(|_| {
+        instance.refuse();
+        ApiError::new(Code::Unavailable)
+    })?;
     let body = read_body(payload.into_inner(), BATCH_BYTES_MAX).await?;
-    let text = std::str::from_utf8(&body).map_err(|_| ApiError::new(Code::MalformedJson))?;
-    let lines: Vec<(usize, &str)> =
-        (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()).collect();
-    if lines.len() > LINES_MAX {
-        let detail = format!("a batch has at most {LINES_MAX} lines");
-        return Err(ApiError::invalid(vec![Fault::new("", detail)]));
-    }
     let mut results: BTreeMap<usize, Result<Stored, ApiError>> = BTreeMap::new();
     let mut parsed: Vec<(usize, Line)> = Vec::new();
-    for (number, line) in lines {
-        match parse_line(line) {
+    for (number, line) in read_lines(&body)? {
+        match line {
             Ok(line) => parsed.push((number, line)),
             Err(error) => {
                 results.insert(number, Err(error));
@@ -129,6 +133,23 @@ pub async fn post_facts(
     results
         .extend(record(&db, allowed.caller.store.clone(), &allowed.caller.actor(), parsed).await?);
     Ok(HttpResponse::Ok().json(summary(results)))
+}
+
+/// What each line of a batch that is not empty states, with its number from 1.
+///
+/// # Errors
+/// `malformed_json` where the batch is not in UTF-8, `invalid_request` where it
+/// has too many lines.
+pub fn read_lines(body: &[u8]) -> ApiResult<Vec<(usize, ApiResult<Line>)>> {
+    let text = std::str::from_utf8(body).map_err(|_| ApiError::new(Code::MalformedJson))?;
+    let lines: Vec<(usize, &str)> =
+        (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()).collect();
+    if lines.len() > LINES_MAX {
+        let detail = format!("a batch has at most {LINES_MAX} lines");
+        return Err(ApiError::invalid(vec![Fault::new("", detail)]));
+    }
+    let parse = |line| parse_line(line).map_err(|error| error.with_faults_max(FAULTS_OF_LINE_MAX));
+    Ok(lines.into_iter().map(|(number, line)| (number, parse(line))).collect())
 }
 
 /// Stores lines of any customers, each customer's together; a result for each.
@@ -283,8 +304,7 @@ fn summary(results: BTreeMap<usize, Result<Stored, ApiError>>) -> FactsOut {
 
 /// The fact that a line states.
 fn parse_line(line: &str) -> ApiResult<Line> {
-    let value: Value =
-        serde_json::from_str(line).map_err(|_| ApiError::new(Code::MalformedJson))?;
+    let value = read_json(line.as_bytes())?;
     let wrong_shape = || {
         let detail = "must be an object with one field: order, refund, activity or customer";
         ApiError::invalid(vec![Fault::new("", detail)])

@@ -2,9 +2,14 @@
 //! is about to end.
 
 use super::metrics::Requests;
+use super::rate_limit::RateLimit;
 use crate::workflow::background::Background;
 use chrono::Utc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use tokio::sync::Semaphore;
+
+/// Batches in hand at once: each may hold 8 MiB and what is parsed of it.
+pub const BATCHES_MAX: usize = 16;
 
 /// One running service.
 #[derive(Debug)]
@@ -13,6 +18,10 @@ pub struct Instance {
     pub requests: Requests,
     /// The work of its background.
     pub background: Background,
+    /// How many requests each caller may send, if that is limited.
+    pub rate_limit: Option<RateLimit>,
+    /// A place for each batch in hand.
+    pub batches: Semaphore,
     /// When it began, in seconds since 1970.
     pub started_at: i64,
     requests_max: usize,
@@ -22,11 +31,14 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// An instance that has so many requests in hand at once.
-    pub fn new(requests_max: usize) -> Self {
+    /// An instance that has so many requests in hand at once, and takes so many
+    /// a second of each caller: 0 for any number.
+    pub fn new(requests_max: usize, rate_limit: u32) -> Self {
         Self {
             requests: Requests::default(),
             background: Background::default(),
+            rate_limit: RateLimit::per_second(rate_limit),
+            batches: Semaphore::new(BATCHES_MAX),
             started_at: Utc::now().timestamp(),
             requests_max,
             in_flight: AtomicUsize::new(0),

@@ -1,7 +1,7 @@
 //! Links between customers.
 
 use super::auth::{Allowed, ReadBadges, WriteFlags};
-use super::extract::{Id, IdPair, Json, NoQuery};
+use super::extract::{Id, IdPair, IfMatchHeader, Json, NoQuery, etag};
 use super::problem::{ApiError, ApiResult, BODY, Code, Fault, TOKEN, problems};
 use super::read_of_store;
 use super::wire::{self, At};
@@ -83,14 +83,16 @@ fn two_customers(pair: &IdPair<CustomerId>) -> ApiResult<()> {
 }
 
 problems!(PutLinkProblems: TOKEN, BODY, &[
-    Code::StoreNotSetUp, Code::NotFound, Code::CustomerErased, Code::TooManyLinks,
+    Code::StoreNotSetUp, Code::NotFound, Code::CustomerErased, Code::PreconditionFailed,
+    Code::TooManyLinks,
 ]);
 
 /// Link two customers, or change what the link says.
 ///
 /// The link is seen from both sides; while one of them carries `caution` or
-/// `do_not_serve`, the other's badge warns of it. Roles: `support`, `manager`,
-/// `administrator`, `platform_admin`.
+/// `do_not_serve`, the other's badge warns of it. A customer's links are of the
+/// customer's version: linking makes both customers a new one. Roles: `support`,
+/// `manager`, `administrator`, `platform_admin`.
 #[utoipa::path(
     tag = "Links",
     operation_id = "put_link",
@@ -98,6 +100,7 @@ problems!(PutLinkProblems: TOKEN, BODY, &[
     params(
         ("customer_id" = String, Path, description = "One customer.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "c1"),
         ("other_id" = String, Path, description = "The other customer.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "c2"),
+        ("If-Match" = Option<String>, Header, description = "Change it only if the customer of `customer_id` is still this version (an `ETag`)."),
     ),
     request_body(content = LinkIn, example = json!({"relation": "household", "note": "Same delivery address."})),
     responses(
@@ -111,29 +114,32 @@ pub async fn put_link(
     allowed: Allowed<WriteFlags>,
     pair: IdPair<CustomerId>,
     _: NoQuery,
+    if_match: IfMatchHeader,
     body: Json<LinkIn>,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     two_customers(&pair)?;
     let caller = allowed.caller;
     let LinkIn { relation, note } = body.0;
-    let (stored, link, status) = db
+    let (linked, status) = db
         .write(move |tx| {
             let (store, actor, now) = (&caller.store, caller.actor(), wire::now());
             let ids = (&pair.0, &pair.1);
-            let (stored, link) =
-                workflow::links::put(tx, store, ids, &relation, note.as_deref(), &actor, now)?;
+            let says = (relation.as_str(), note.as_deref());
+            let linked = workflow::links::put(tx, store, ids, says, &if_match.0, &actor, now)?;
             let other =
                 customers::find(tx, store, &pair.1)?.ok_or(Refusal::NotFound("customer"))?;
-            Ok::<_, workflow::Error>((stored, link, other.status(now)?))
+            Ok::<_, workflow::Error>((linked, other.status(now)?))
         })
         .await?;
-    let out = LinkOut::new(&link, status)?;
-    Ok(HttpResponse::build(super::orders::put_status(stored)).json(out))
+    let out = LinkOut::new(&linked.link, status)?;
+    Ok(HttpResponse::build(super::orders::put_status(linked.stored))
+        .insert_header(etag(linked.version))
+        .json(out))
 }
 
 problems!(DeleteLinkProblems: TOKEN, &[
-    Code::InvalidRequest, Code::StoreNotSetUp, Code::NotFound,
+    Code::InvalidRequest, Code::StoreNotSetUp, Code::NotFound, Code::PreconditionFailed,
 ]);
 
 /// Take the link between two customers away.
@@ -146,6 +152,7 @@ problems!(DeleteLinkProblems: TOKEN, &[
     params(
         ("customer_id" = String, Path, description = "One customer.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "c1"),
         ("other_id" = String, Path, description = "The other customer.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "c2"),
+        ("If-Match" = Option<String>, Header, description = "Take it away only if the customer of `customer_id` is still this version (an `ETag`)."),
     ),
     responses((status = 204, description = "They are not linked any more."), DeleteLinkProblems),
 )]
@@ -154,13 +161,14 @@ pub async fn delete_link(
     allowed: Allowed<WriteFlags>,
     pair: IdPair<CustomerId>,
     _: NoQuery,
+    if_match: IfMatchHeader,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     two_customers(&pair)?;
     let caller = allowed.caller;
     db.write(move |tx| {
-        let ids = (&pair.0, &pair.1);
-        workflow::links::delete(tx, &caller.store, ids, &caller.actor(), wire::now())
+        let (ids, actor) = ((&pair.0, &pair.1), caller.actor());
+        workflow::links::delete(tx, &caller.store, ids, &if_match.0, &actor, wire::now())
     })
     .await?;
     Ok(HttpResponse::NoContent().finish())
@@ -185,14 +193,15 @@ pub async fn list_links(
     _: NoQuery,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
-    let (_, rows) = read_of_store(&db, allowed.caller.store, move |tx, store, _| {
-        customers::find(tx, store, &id.0)?.ok_or(Refusal::NotFound("customer"))?;
-        Ok(links::list(tx, store, &id.0)?)
+    let (_, (version, rows)) = read_of_store(&db, allowed.caller.store, move |tx, store, _| {
+        let customer = customers::find(tx, store, &id.0)?.ok_or(Refusal::NotFound("customer"))?;
+        Ok((customer.version, links::list(tx, store, &id.0)?))
     })
     .await?;
     let now = wire::now();
     let out = rows
         .iter()
         .map(|row| LinkOut::new(&row.link, status_of(row.flag.as_deref(), row.vip_until, now)?));
-    Ok(HttpResponse::Ok().json(LinksOut { links: out.collect::<ApiResult<_>>()? }))
+    let links = out.collect::<ApiResult<_>>()?;
+    Ok(HttpResponse::Ok().insert_header(etag(version)).json(LinksOut { links }))
 }

@@ -137,7 +137,7 @@ fn page(instance: &Instance, load: db::Load, waiting: Option<events::Waiting>) -
     page.figure(
         "accolade_requests_refused_total",
         counter,
-        "Requests that were refused because REQUESTS_MAX were in hand.",
+        "Requests that were refused because too many, or too many batches, were in hand.",
         instance.refused(),
     );
     let name = "accolade_database_connections";

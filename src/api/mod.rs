@@ -13,6 +13,7 @@ pub mod csv;
 pub mod customer_list;
 pub mod customers;
 pub mod designations;
+pub mod docs;
 pub mod envelope;
 pub mod events;
 pub mod extract;
@@ -31,6 +32,7 @@ pub mod pauses;
 pub mod problem;
 pub mod program;
 pub mod qualifications;
+pub mod rate_limit;
 pub mod recalculations;
 pub mod refunds;
 pub mod reports;
@@ -79,13 +81,21 @@ its role; nothing crosses stores, and another store's thing looks exactly like a
 identifiers are the caller's own. Unknown fields and query parameters are refused.
 
 **Problems.** Errors are `application/problem+json` with a stable `code`. 400 and 422 are for what the \
-request alone shows, with all faults at once; 409 is for what depends on stored state or on the clock. \
+request alone shows, with all faults at once (up to 100); 409 is for what depends on stored state or on the clock. \
 Any operation can answer 500 `internal` and 503 `unavailable` (try again after `Retry-After`); \
-one with a body can answer 408 `request_timeout`. \
+one with a body can answer 408 `request_timeout`, and one with a large head 414 `url_too_long` \
+or 431 `headers_too_large`. \
 Each answer has an `X-Request-Id`, yours if you sent one; the log knows the request by it.
 
+**Limits.** A URL has at most 8 KiB, header fields 32 KiB together, a token 8 KiB, JSON 256 KiB on 16 levels, \
+a batch of facts 8 MiB and 10,000 lines; texts, lists and numbers have what their schemas say. \
+Where requests are limited by rate, each answer to a valid token says what is left of them in `RateLimit` and \
+`RateLimit-Policy`, and 429 `rate_limited` comes with `Retry-After`; the tokens of one subject in one store count together.
+
 **Paging.** Lists take `limit` and `cursor`, and answer `next_cursor`. \
-**Versions.** What can change has an `ETag`; `If-Match` makes a change only if it is still that version.
+**Versions.** What can change has an `ETag`. `If-Match` makes a change only if it is still that version, and \
+is answered 412 otherwise: who reads, changes and writes with it never overwrites what somebody else wrote \
+meanwhile. Tiers, benefits, ways to earn and rules have the program's version, statuses and links the customer's.
 
 **Sent again.** A PUT is idempotent by its identifier. A POST that writes takes an `Idempotency-Key`: \
 sent again with the same key within 24 hours, it is not carried out again and has the same answer, \
@@ -230,6 +240,7 @@ pub fn document() -> OpenApi {
         .insert("Fault".to_owned(), <problem::Fault as utoipa::PartialSchema>::schema());
     close_shapes(&mut components.schemas);
     idempotency::document(&mut served.paths);
+    extract::document_versions(&mut served.paths);
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")

@@ -2,7 +2,7 @@
 
 use super::auth::{Allowed, ManageDesignations, ReadBadges, WriteFlags};
 use super::designations::{Code64, PriorityWire, ProfileWire, code_rules, codes};
-use super::extract::{Id, Json, NoQuery, Query};
+use super::extract::{Id, IfMatchHeader, Json, NoQuery, Query, etag};
 use super::idempotency::{IdempotencyKey, answer, carry_out};
 use super::problem::{ApiError, ApiResult, BODY, Code, Fault, KEYED, TOKEN, problems};
 use super::qualifications::FindingOut;
@@ -17,7 +17,7 @@ use crate::domain::nomination::{Source, State};
 use crate::workflow::idempotency::{Answer, Keyed};
 use crate::workflow::memberships::program_of;
 use crate::workflow::nominations::{self as workflow, Verdict};
-use crate::workflow::{Error, Refusal};
+use crate::workflow::{Error, IfMatch, Refusal};
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
@@ -214,7 +214,8 @@ async fn written(
         let listed = find(tx, &store, &id)?;
         let customer = CustomerId::parse(&listed.nomination.customer_id).map_err(Error::from)?;
         let out = NominationOut::new(&listed, &record)?;
-        Ok(Answer { customer: Some(customer), ..answer(status, &out)? })
+        let (_, etag) = etag(listed.nomination.version());
+        Ok(Answer { customer: Some(customer), etag: Some(etag), ..answer(status, &out)? })
     })
     .await
 }
@@ -235,7 +236,11 @@ problems!(NominateCustomerProblems: TOKEN, BODY, KEYED, &[
     security(("token" = [])),
     params(IdempotencyKey),
     request_body(content = NominationIn, example = json!({"customer_id": "c1", "profile": "advocate", "priority": "urgent", "note": "Recommends us wherever she goes."})),
-    responses((status = 201, description = "The customer was put forward.", body = NominationOut), NominateCustomerProblems),
+    responses(
+        (status = 201, description = "The customer was put forward.", body = NominationOut,
+            headers(("ETag" = String, description = "The version, for `If-Match`."))),
+        NominateCustomerProblems,
+    ),
 )]
 #[post("/v1/nominations")]
 pub async fn nominate_customer(
@@ -284,24 +289,26 @@ pub struct DeclineIn {
 }
 
 problems!(DecideNominationProblems: TOKEN, BODY, KEYED, &[
-    Code::NotFound, Code::CustomerErased, Code::StoreNotSetUp, Code::NominationDecided,
+    Code::NotFound, Code::CustomerErased, Code::StoreNotSetUp, Code::PreconditionFailed,
+    Code::NominationDecided,
 ]);
 
 problems!(ApproveNominationProblems: TOKEN, BODY, KEYED, &[
-    Code::NotFound, Code::CustomerErased, Code::StoreNotSetUp, Code::NominationDecided,
-    Code::UnknownTier, Code::UnknownBenefit,
+    Code::NotFound, Code::CustomerErased, Code::StoreNotSetUp, Code::PreconditionFailed,
+    Code::NominationDecided, Code::UnknownTier, Code::UnknownBenefit,
 ]);
 
 async fn decide(
     db: &Db,
     allowed: Allowed<ManageDesignations>,
     id: Id<String>,
+    if_match: IfMatch,
     keyed: Option<Keyed>,
     verdict: Verdict,
 ) -> ApiResult<HttpResponse> {
     let actor = allowed.caller.actor();
     written(db, allowed.caller.store, keyed, StatusCode::OK, move |tx, store| {
-        workflow::decide(tx, store, &id.0, &verdict, &actor, wire::now())?;
+        workflow::decide(tx, store, &id.0, &verdict, &if_match, &actor, wire::now())?;
         Ok(id.0)
     })
     .await
@@ -318,6 +325,7 @@ async fn decide(
     security(("token" = [])),
     params(
         ("nomination_id" = String, Path, description = "The nomination's identifier.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "0190a1b2-0000-7000-8000-000000000000"),
+        ("If-Match" = Option<String>, Header, description = "Approve of it only if it is still this version (an `ETag`)."),
         IdempotencyKey,
     ),
     request_body(content = ApprovalIn, example = json!({"note": "A pleasure."})),
@@ -328,12 +336,13 @@ pub async fn approve_nomination(
     allowed: Allowed<ManageDesignations>,
     id: Id<String>,
     _: NoQuery,
+    if_match: IfMatchHeader,
     key: IdempotencyKey,
     body: Json<ApprovalIn>,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let keyed = key.of("approve_nomination", &allowed.caller, &body.1);
-    decide(&db, allowed, id, keyed, Verdict::Approve(body.0.note)).await
+    decide(&db, allowed, id, if_match.0, keyed, Verdict::Approve(body.0.note)).await
 }
 
 /// Decline a nomination; the customer is not proposed again for 90 days.
@@ -345,6 +354,7 @@ pub async fn approve_nomination(
     security(("token" = [])),
     params(
         ("nomination_id" = String, Path, description = "The nomination's identifier.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "0190a1b2-0000-7000-8000-000000000000"),
+        ("If-Match" = Option<String>, Header, description = "Decline it only if it is still this version (an `ETag`)."),
         IdempotencyKey,
     ),
     request_body(content = DeclineIn, example = json!({"note": "One large order, and returned since."})),
@@ -355,12 +365,13 @@ pub async fn decline_nomination(
     allowed: Allowed<ManageDesignations>,
     id: Id<String>,
     _: NoQuery,
+    if_match: IfMatchHeader,
     key: IdempotencyKey,
     body: Json<DeclineIn>,
     db: web::Data<Db>,
 ) -> ApiResult<HttpResponse> {
     let keyed = key.of("decline_nomination", &allowed.caller, &body.1);
-    decide(&db, allowed, id, keyed, Verdict::Decline(body.0.note)).await
+    decide(&db, allowed, id, if_match.0, keyed, Verdict::Decline(body.0.note)).await
 }
 
 problems!(GetNominationProblems: TOKEN, &[Code::InvalidRequest, Code::NotFound, Code::StoreNotSetUp]);
@@ -384,7 +395,9 @@ pub async fn get_nomination(
 ) -> ApiResult<HttpResponse> {
     let read = read_of_store(&db, allowed.caller.store, move |tx, store, _| find(tx, store, &id.0));
     let (record, listed) = read.await?;
-    Ok(HttpResponse::Ok().json(NominationOut::new(&listed, &record)?))
+    Ok(HttpResponse::Ok()
+        .insert_header(etag(listed.nomination.version()))
+        .json(NominationOut::new(&listed, &record)?))
 }
 
 /// What the list of nominations is narrowed down to.
@@ -409,7 +422,7 @@ pub struct NominationsQuery {
     limit: Option<i64>,
     /// Where to go on: the `next_cursor` of the page before.
     #[validate(custom(function = "wire::is_cursor"))]
-    #[param(format = "cursor", max_length = 1000)]
+    #[param(format = "cursor", max_length = 1500)]
     cursor: Option<String>,
 }
 

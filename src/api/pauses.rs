@@ -1,18 +1,16 @@
 //! The program's switch: pause and resume.
 
 use super::auth::{Allowed, Caller, WriteProgram};
-use super::changes::{CHANGE, ChangeQuery, context, follow_up, version_after};
+use super::changes::{CHANGE, ChangeQuery, Followed, context, follow_up};
 use super::extract::{IfMatchHeader, Query, etag};
 use super::idempotency::{IdempotencyKey, answer, respond};
 use super::problem::{ApiError, ApiResult, Code, KEYED, TOKEN, problems};
 use super::program::ProgramOut;
 use super::recalculations::RecalculationOut;
-use crate::db::programs::Hold;
 use crate::db::{Db, Tx};
 use crate::domain::change::{pause, resume};
 use crate::workflow;
 use crate::workflow::idempotency::{Answer, Answered, Keyed, once};
-use crate::workflow::memberships::program_of;
 use crate::workflow::programs::{Changed, Options, Switch, change_pauses};
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, post, web};
@@ -31,8 +29,7 @@ async fn switch(
         return switch_once(caller, db, keyed, change).await;
     }
     let changed = db.write(change).await?;
-    let (record, recalculation) = follow_up(db, &caller.store, changed).await?;
-    let version = version_after(db, &caller.store).await?;
+    let Followed { record, recalculation, version } = follow_up(db, &caller.store, changed).await?;
     Ok(HttpResponse::Ok()
         .insert_header(etag(version))
         .json(ProgramOut::new(&record.program, recalculation)))
@@ -46,13 +43,11 @@ async fn switch_once(
     keyed: Keyed,
     change: impl FnOnce(&mut Tx<'_>) -> workflow::Result<Changed> + Send + 'static,
 ) -> ApiResult<HttpResponse> {
-    let store = caller.store.clone();
     let Answered { answer, made } = once(db, keyed, move |tx| {
         let changed = change(tx)?;
         let recalculation = changed.recalculation.clone().map(RecalculationOut::try_from);
         let out = ProgramOut::new(&changed.record.program, recalculation.transpose()?);
-        // Of a dry run, the version that is stored.
-        let (_, etag) = etag(program_of(tx, &store, Hold::Read)?.version);
+        let (_, etag) = etag(changed.version);
         let answer = Answer { etag: Some(etag), ..answer(StatusCode::OK, &out)? };
         Ok::<_, ApiError>((answer, changed))
     })

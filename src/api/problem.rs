@@ -11,7 +11,10 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{
+    ContentBuilder, Header, HeaderBuilder, Ref, RefOr, Response, ResponseBuilder,
+};
 
 /// The whole table of codes: each with its status and what it means. A code
 /// stands for one cause and is never used for another.
@@ -43,6 +46,7 @@ macro_rules! codes {
 
 codes! {
     MalformedJson "malformed_json" BAD_REQUEST "The body is no JSON.";
+    NestedTooDeep "nested_too_deep" BAD_REQUEST "The body has arrays and objects within one another on more than 16 levels.";
     Unauthorized "unauthorized" UNAUTHORIZED "There is no valid token.";
     Forbidden "forbidden" FORBIDDEN "The token's role may not do this.";
     NotFound "not_found" NOT_FOUND "There is no such thing.";
@@ -51,8 +55,11 @@ codes! {
     PreconditionFailed "precondition_failed" PRECONDITION_FAILED "The resource is no longer the version that `If-Match` names.";
     RequestTimeout "request_timeout" REQUEST_TIMEOUT "The body took too long to arrive.";
     BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE "The body is larger than this operation takes.";
+    UrlTooLong "url_too_long" URI_TOO_LONG "The path with its query string has more than 8,192 bytes.";
+    HeadersTooLarge "headers_too_large" REQUEST_HEADER_FIELDS_TOO_LARGE "The names and values of the header fields have more than 32,768 bytes together.";
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body is of another media type than this operation takes.";
-    InvalidRequest "invalid_request" UNPROCESSABLE_ENTITY "The request breaks rules that it shows by itself; `errors` lists all of them.";
+    InvalidRequest "invalid_request" UNPROCESSABLE_ENTITY "The request breaks rules that it shows by itself; `errors` lists all of them, up to 100.";
+    RateLimited "rate_limited" TOO_MANY_REQUESTS "More requests came from this token's subject and store than this service takes in a second: try again after `Retry-After`.";
     StoreNotSetUp "store_not_set_up" CONFLICT "The store has no program yet: an administrator sets it up with `PATCH /v1/program`.";
     CurrencyMissing "currency_missing" CONFLICT "The first settings of a store name its currency.";
     TooFarAhead "too_far_ahead" CONFLICT "An instant lies more than 24 hours ahead of the clock.";
@@ -207,10 +214,10 @@ pub struct Problem {
     pub code: &'static str,
     /// The cause, as a sentence for people.
     #[schema(examples(
-        "The request breaks rules that it shows by itself; `errors` lists all of them."
+        "The request breaks rules that it shows by itself; `errors` lists all of them, up to 100."
     ))]
     pub detail: String,
-    /// Of a request that breaks rules: all that is wrong with it.
+    /// Of a request that breaks rules: all that is wrong with it, up to 100 faults.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Fault>,
 }
@@ -222,6 +229,10 @@ pub struct ApiError {
     detail: String,
     faults: Vec<Fault>,
 }
+
+/// The most faults that one problem lists: a request can have more of them
+/// than anybody would read.
+pub const FAULTS_MAX: usize = 100;
 
 /// What a handler answers.
 pub type ApiResult<T> = Result<T, ApiError>;
@@ -236,7 +247,15 @@ impl ApiError {
     pub fn invalid(mut faults: Vec<Fault>) -> Self {
         faults.sort();
         faults.dedup();
+        faults.truncate(FAULTS_MAX);
         Self { faults, ..Self::new(Code::InvalidRequest) }
+    }
+
+    /// The same problem with so many faults at most, for one of many.
+    #[must_use]
+    pub fn with_faults_max(mut self, faults_max: usize) -> Self {
+        self.faults.truncate(faults_max);
+        self
     }
 
     /// The problem's code.
@@ -319,7 +338,7 @@ impl ResponseError for ApiError {
             Code::Unauthorized => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
             }
-            Code::Unavailable => {
+            Code::RateLimited | Code::Unavailable => {
                 response.insert_header((header::RETRY_AFTER, "1"));
             }
             _ => {}
@@ -355,22 +374,39 @@ pub fn document(codes: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
                 .schema(Some(Ref::from_schema_name("Problem")))
                 .examples_from_iter(examples)
                 .build();
-            let response = ResponseBuilder::new()
+            let mut response = ResponseBuilder::new()
                 .description(lines.join("\n\n"))
-                .content("application/problem+json", content)
-                .build();
+                .content("application/problem+json", content);
+            if codes.contains(&Code::RateLimited) {
+                response = response.header("Retry-After", retry_after());
+            }
+            let response = response.build();
             (status.to_string(), RefOr::T(response))
         })
         .collect()
 }
 
+/// The header that says when to try again.
+fn retry_after() -> Header {
+    let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+    HeaderBuilder::new()
+        .schema(Some(seconds))
+        .description(Some("In how many seconds to try again."))
+        .build()
+}
+
 /// The problems of every operation that wants a token of some roles.
-pub const TOKEN: &[Code] = &[Code::Unauthorized, Code::Forbidden];
+pub const TOKEN: &[Code] = &[Code::Unauthorized, Code::Forbidden, Code::RateLimited];
 /// The problems of every operation that any token will do for.
-pub const ANY_TOKEN: &[Code] = &[Code::Unauthorized];
+pub const ANY_TOKEN: &[Code] = &[Code::Unauthorized, Code::RateLimited];
 /// The problems of every operation with a JSON body.
-pub const BODY: &[Code] =
-    &[Code::MalformedJson, Code::UnsupportedMediaType, Code::BodyTooLarge, Code::InvalidRequest];
+pub const BODY: &[Code] = &[
+    Code::MalformedJson,
+    Code::NestedTooDeep,
+    Code::UnsupportedMediaType,
+    Code::BodyTooLarge,
+    Code::InvalidRequest,
+];
 /// The problems of every operation that takes an `Idempotency-Key`.
 pub const KEYED: &[Code] =
     &[Code::InvalidRequest, Code::IdempotencyInFlight, Code::IdempotencyKeyReused];

@@ -1,7 +1,7 @@
 //! The program's settings.
 
 use super::auth::{Allowed, ReadOne, WriteProgram, WriteRules};
-use super::changes::{ChangeQuery, context, follow_up, version_after};
+use super::changes::{ChangeQuery, Followed, context, follow_up};
 use super::extract::{IfMatchHeader, NoQuery, Patch, Query, etag, rule};
 use super::problem::{ANY_TOKEN, ApiError, ApiResult, BODY, Code, TOKEN, problems};
 use super::read_of_store;
@@ -483,8 +483,8 @@ pub async fn patch_program(
     let changed = db
         .write(move |tx: &mut Tx<'_>| change_settings(tx, &context, options, &if_match.0, wish))
         .await?;
-    let (record, recalculation) = follow_up(&db, &allowed.caller.store, changed).await?;
-    let version = version_after(&db, &allowed.caller.store).await?;
+    let Followed { record, recalculation, version } =
+        follow_up(&db, &allowed.caller.store, changed).await?;
     Ok(HttpResponse::Ok()
         .insert_header(etag(version))
         .json(ProgramOut::new(&record.program, recalculation)))

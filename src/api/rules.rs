@@ -531,7 +531,7 @@ pub async fn put_rule(
             let of = code.clone();
             let record = change_policies(tx, &context, &if_match.0, |_, program, policies| {
                 is_new = put_into(policies, program, of, body.0)?;
-                Ok::<_, workflow::Error>(())
+                Ok::<_, workflow::Error>(if_match.0.check_part(!is_new)?)
             })?;
             let out = RuleOut::read(tx, &store, &code, &record)?;
             Ok::<_, workflow::Error>((record, is_new, out))

@@ -2,7 +2,7 @@
 
 use super::auth::{Allowed, Caller, ReadOne, WriteProgram, WriteRules};
 use super::changes::{
-    CHANGE, ChangeQuery, context, follow_up, is_effective_from, options, version_after,
+    CHANGE, ChangeQuery, Followed, context, follow_up, is_effective_from, options,
 };
 use super::designations::{Code64, PriorityWire, code_rules, codes, texts};
 use super::extract::{Id, IfMatchHeader, Json, NoQuery, Query, etag};
@@ -507,8 +507,8 @@ pub async fn put_tiers(
     };
     let changed =
         db.write(move |tx| change_settings(tx, &context, options, &if_match.0, wish)).await?;
-    let (record, recalculation) = follow_up(&db, &allowed.caller.store, changed).await?;
-    let version = version_after(&db, &allowed.caller.store).await?;
+    let Followed { record, recalculation, version } =
+        follow_up(&db, &allowed.caller.store, changed).await?;
     let out = LadderOut::new(&record.program, recalculation);
     Ok(HttpResponse::Ok().insert_header(etag(version)).json(out))
 }
@@ -591,6 +591,7 @@ pub async fn put_tier(
                     })?;
                     let rules = &mut settings.rules;
                     is_new = rules.ladder.find(&wanted).is_none();
+                    if_match.0.check_part(!is_new)?;
                     let tier = to_tier(
                         wanted,
                         body.name,
@@ -606,8 +607,8 @@ pub async fn put_tier(
             Ok::<_, workflow::Error>((changed, is_new))
         })
         .await?;
-    let (record, recalculation) = follow_up(&db, &allowed.caller.store, changed).await?;
-    let version = version_after(&db, &allowed.caller.store).await?;
+    let Followed { record, recalculation, version } =
+        follow_up(&db, &allowed.caller.store, changed).await?;
     let tier = record.program.latest().ladder.find(&code.0).ok_or(Refusal::NotFound("tier"))?;
     let tier = TierOut::new(tier, &record.program);
     let mut response =

@@ -1,7 +1,7 @@
 //! Ways to earn points: by what is spent, and by events.
 
 use super::auth::{Allowed, ReadOne, WriteProgram};
-use super::changes::{CHANGE, ChangeQuery, context, follow_up, version_after};
+use super::changes::{CHANGE, ChangeQuery, Followed, context, follow_up};
 use super::extract::{Id, IfMatchHeader, Json, NoQuery, Query, etag};
 use super::problem::{ANY_TOKEN, ApiError, ApiResult, BODY, Code, Fault, TOKEN, problems};
 use super::read_of_store;
@@ -282,6 +282,7 @@ pub async fn put_way_to_earn(
                     let mut settings = Settings::of(program);
                     let rules = &mut settings.rules;
                     is_new = rules.way(&way.code).is_none();
+                    if_match.0.check_part(!is_new)?;
                     let mut named = way.by_tier.keys();
                     if let Some(unknown) = named.find(|tier| rules.ladder.find(tier).is_none()) {
                         return Err(Refusal::UnknownTier(unknown.to_string()).into());
@@ -292,8 +293,8 @@ pub async fn put_way_to_earn(
             Ok::<_, workflow::Error>((changed, is_new))
         })
         .await?;
-    let (record, recalculation) = follow_up(&db, &allowed.caller.store, changed).await?;
-    let version = version_after(&db, &allowed.caller.store).await?;
+    let Followed { record, recalculation, version } =
+        follow_up(&db, &allowed.caller.store, changed).await?;
     let way = record.program.latest().way(&code.0).ok_or(Refusal::NotFound("way to earn"))?;
     let way = WayToEarnOut::from(&way);
     let mut response =

@@ -9,8 +9,7 @@ use crate::domain::money::{Amount, Currency};
 use crate::domain::tier::Tier;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, SubsecRound, Utc};
-use serde::de::DeserializeOwned;
+use chrono::{DateTime, Datelike, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -62,9 +61,19 @@ pub(super) use words;
 #[serde(transparent)]
 pub struct At(pub Instant);
 
+/// An instant as it is kept: cut to microseconds. A leap second is the second
+/// after it, as it is for the databases. `None` beyond the years of four digits,
+/// which an answer could not state.
+pub fn kept(at: DateTime<Utc>) -> Option<Instant> {
+    let at = DateTime::from_timestamp_micros(at.timestamp_micros())?;
+    (0..=9999).contains(&at.year()).then_some(at)
+}
+
 impl<'de> Deserialize<'de> for At {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(DateTime::<Utc>::deserialize(deserializer)?.trunc_subsecs(6)))
+        kept(DateTime::deserialize(deserializer)?).map(Self).ok_or_else(|| {
+            serde::de::Error::custom("an instant must lie in the years 0000 to 9999, in UTC")
+        })
     }
 }
 
@@ -249,7 +258,7 @@ pub struct PageQuery {
     pub limit: Option<i64>,
     /// Where to go on: the `next_cursor` of the page before.
     #[validate(custom(function = "is_cursor"))]
-    #[param(format = "cursor", max_length = 1000)]
+    #[param(format = "cursor", max_length = 1500)]
     pub cursor: Option<String>,
 }
 
@@ -275,9 +284,12 @@ pub fn cursor(seek: &Seek) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(seek).unwrap_or_default())
 }
 
-/// What a cursor stands for; `None` for a text that this service did not make.
-pub fn parse_cursor<T: DeserializeOwned>(text: &str) -> Option<T> {
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+/// What a cursor stands for; `None` for a text that this service would not have
+/// written, or that no database can look for.
+pub fn parse_cursor(text: &str) -> Option<Seek> {
+    let seek: Seek = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+    let has_nul = seek.text.contains('\0') || seek.id.contains('\0');
+    (!has_nul && cursor(&seek) == text).then_some(seek)
 }
 
 /// A rule for query parameters: the text is a cursor.
@@ -285,7 +297,7 @@ pub fn parse_cursor<T: DeserializeOwned>(text: &str) -> Option<T> {
 /// # Errors
 /// A fault for any other text.
 pub fn is_cursor(text: &str) -> Result<(), validator::ValidationError> {
-    parse_cursor::<Seek>(text).map(|_| ()).ok_or_else(|| {
+    parse_cursor(text).map(|_| ()).ok_or_else(|| {
         validator::ValidationError::new("cursor")
             .with_message("must be the next_cursor of an earlier answer".into())
     })

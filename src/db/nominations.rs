@@ -92,6 +92,11 @@ impl NominationRow {
         })
     }
 
+    /// Its version: it changes once, when it is decided.
+    pub fn version(&self) -> i64 {
+        if self.decided_at.is_some() { 2 } else { 1 }
+    }
+
     /// Where it stands.
     ///
     /// # Errors

@@ -38,6 +38,10 @@ const POSTGRES_PATIENCE: &[(&str, &str)] = &[
     ("keepalives_count", "3"),
 ];
 
+/// What libpq says where it is asked for TLS and was built without, and what
+/// PostgreSQL says where it insists on TLS.
+const WANTS_TLS: [&str; 2] = ["SSL support is not compiled in", "no encryption"];
+
 /// The one database that a URL names.
 #[derive(Debug)]
 pub enum Target {
@@ -114,10 +118,22 @@ pub fn open_sqlite(path: &str) -> Result<SqliteConnection> {
 }
 
 fn open_postgres(url: &str) -> Result<PgConnection> {
-    let mut conn =
-        PgConnection::establish(url).map_err(|error| Error::Unavailable(error.to_string()))?;
+    let mut conn = PgConnection::establish(url).map_err(|error| {
+        Error::Unavailable(with_advice(&error.to_string(), cfg!(feature = "postgres-tls")))
+    })?;
     conn.batch_execute(POSTGRES_SETTINGS)?;
     Ok(conn)
+}
+
+/// Why there is no connection, and what to do about it where TLS is what lacks.
+fn with_advice(reason: &str, has_tls: bool) -> String {
+    let reason = reason.trim_end();
+    if !has_tls && WANTS_TLS.iter().any(|text| reason.contains(text)) {
+        return format!(
+            "{reason}; this binary was built without TLS: build it with the Cargo feature postgres-tls"
+        );
+    }
+    reason.to_owned()
 }
 
 /// Shows each statement, without its values, to who sets `LOG_LEVEL` to `trace`.
@@ -167,6 +183,23 @@ mod tests {
         let said = with_patience("postgres://u@h/d?sslmode=require&connect_timeout=60");
         assert!(said.contains("?sslmode=require&connect_timeout=60&tcp_user_timeout"), "{said}");
         assert_eq!(said.matches("connect_timeout").count(), 1);
+    }
+
+    #[test]
+    fn who_wants_tls_of_a_build_without_it_is_told_of_the_feature() {
+        // The first is said by libpq itself, so this holds of the words above.
+        let url = "postgres://u@127.0.0.1:1/d?connect_timeout=1";
+        for wants in ["sslmode=require", "sslmode=verify-full", "sslrootcert=system"] {
+            let Err(Error::Unavailable(said)) = open_postgres(&format!("{url}&{wants}")) else {
+                panic!("nobody listens there");
+            };
+            assert_ne!(said.contains("postgres-tls"), cfg!(feature = "postgres-tls"), "{said}");
+        }
+        let refusal = "FATAL:  no pg_hba.conf entry for host \"::1\", no encryption\n";
+        assert!(with_advice(refusal, false).ends_with("the Cargo feature postgres-tls"));
+        for (reason, has_tls) in [(refusal, true), ("connection refused", false)] {
+            assert_eq!(with_advice(reason, has_tls), reason.trim_end());
+        }
     }
 
     #[test]

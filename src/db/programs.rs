@@ -4,7 +4,7 @@
 use super::ledger::{columns_of, reward_of};
 use super::rules::{self, QualificationDoc};
 use super::schema::{program_revisions, programs};
-use super::{Error, Result, Tx, instant, locked_row, maybe_instant, micros, stored_word};
+use super::{Conn, Error, Result, Tx, instant, locked_row, maybe_instant, micros, stored_word};
 use crate::domain::Instant;
 use crate::domain::benefit::{Benefit, Carried, Icon, Kind, TierTreatment, Treatment};
 use crate::domain::designation::Priority;
@@ -112,6 +112,21 @@ pub fn find(tx: &mut Tx<'_>, store: &StoreId, hold: Hold) -> Result<Option<Arc<P
         .select(programs::document)
         .get_result(tx.conn)?;
     Ok(Some(remember(tx, store, mark, &document)?))
+}
+
+/// Has the place of a store's program for this transaction, while there is no
+/// row yet that could be held. Who has waited here looks for the row again.
+///
+/// # Errors
+/// [`Error`] from the database.
+pub fn hold_place(tx: &mut Tx<'_>, store: &StoreId) -> Result<()> {
+    if let Conn::Postgres(conn) = &mut *tx.conn {
+        diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
+            .bind::<diesel::sql_types::Text, _>(store.as_str())
+            .execute(conn)?;
+    }
+    // SQLite has one writer at a time.
+    Ok(())
 }
 
 /// A store's program as it was when it was last read, with the mark of its

@@ -2,8 +2,9 @@
 
 use super::facts::Stored;
 use super::memberships::program_of;
-use super::{Refusal, Result};
+use super::{IfMatch, Refusal, Result};
 use crate::db::audit::{self, Actor, Entry};
+use crate::db::customers::CustomerRow;
 use crate::db::links::{self, LinkRow};
 use crate::db::programs::Hold;
 use crate::db::{Tx, customers, micros};
@@ -14,24 +15,59 @@ use serde_json::json;
 /// The most links that a customer has.
 pub const LINKS_MAX: i64 = 100;
 
-/// Holds both customers, in the order of their identifiers, so that two who do
-/// this at once don't wait for each other; whether one of them is erased.
-fn hold_both(
-    tx: &mut Tx<'_>,
-    store: &StoreId,
-    customer: &CustomerId,
-    other: &CustomerId,
-) -> Result<bool> {
-    program_of(tx, store, Hold::Share)?;
-    let mut is_erased = false;
-    for id in [customer.min(other), customer.max(other)] {
-        let row = customers::find_locked(tx, store, id)?.ok_or(Refusal::NotFound("customer"))?;
-        is_erased |= row.erased_at.is_some();
-    }
-    Ok(is_erased)
+/// Both ends of a link. A customer's links are of the customer's version, so a
+/// link that changes makes each end a new one.
+struct Ends {
+    customer: CustomerRow,
+    other: CustomerRow,
 }
 
-/// Links two customers, or changes what the link says.
+impl Ends {
+    /// Holds both customers, in the order of their identifiers, so that two who
+    /// do this at once don't wait for each other.
+    fn hold(
+        tx: &mut Tx<'_>,
+        store: &StoreId,
+        customer: &CustomerId,
+        other: &CustomerId,
+    ) -> Result<Self> {
+        program_of(tx, store, Hold::Share)?;
+        let mut hold = |id: &CustomerId| -> Result<CustomerRow> {
+            Ok(customers::find_locked(tx, store, id)?.ok_or(Refusal::NotFound("customer"))?)
+        };
+        let (first, second) = (hold(customer.min(other))?, hold(customer.max(other))?);
+        let (customer, other) = if customer < other { (first, second) } else { (second, first) };
+        Ok(Self { customer, other })
+    }
+
+    /// Makes each end a new version.
+    fn move_on(&mut self, tx: &mut Tx<'_>, now: Instant) -> Result<()> {
+        let Self { customer, other } = self;
+        let mut ends = [customer, other];
+        // In the order in which every transaction writes the two.
+        ends.sort_by(|a, b| a.customer_id.cmp(&b.customer_id));
+        for end in ends {
+            end.version = end.version.saturating_add(1);
+            end.updated_at = micros(now);
+            customers::update(tx, end)?;
+        }
+        Ok(())
+    }
+}
+
+/// A link as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Linked {
+    /// What became of it.
+    pub stored: Stored,
+    /// The link, as the first customer sees it.
+    pub link: LinkRow,
+    /// The first customer's version with it.
+    pub version: i64,
+}
+
+/// Links two customers, or changes what the link says, if the first is still a
+/// version that the caller has seen.
 ///
 /// # Errors
 /// [`Refusal`] for what depends on the store, or [`super::Error`] from the database.
@@ -39,15 +75,18 @@ pub fn put(
     tx: &mut Tx<'_>,
     store: &StoreId,
     (customer, other): (&CustomerId, &CustomerId),
-    relation: &str,
-    note: Option<&str>,
+    (relation, note): (&str, Option<&str>),
+    if_match: &IfMatch,
     actor: &Actor,
     now: Instant,
-) -> Result<(Stored, LinkRow)> {
-    if hold_both(tx, store, customer, other)? {
+) -> Result<Linked> {
+    let mut ends = Ends::hold(tx, store, customer, other)?;
+    if ends.customer.erased_at.is_some() || ends.other.erased_at.is_some() {
         return Err(Refusal::CustomerErased.into());
     }
+    if_match.check(Some(ends.customer.version))?;
     let known = links::find(tx, store, customer, other)?;
+    if_match.check_part(known.is_some())?;
     let link = LinkRow {
         store_id: store.to_string(),
         customer_id: customer.to_string(),
@@ -57,7 +96,10 @@ pub fn put(
         linked_at: known.as_ref().map_or_else(|| micros(now), |known| known.linked_at),
     };
     let stored = match &known {
-        Some(known) if *known == link => return Ok((Stored::Unchanged, link)),
+        Some(known) if *known == link => {
+            let version = ends.customer.version;
+            return Ok(Linked { stored: Stored::Unchanged, link, version });
+        }
         Some(_) => {
             links::update(tx, &link)?;
             Stored::Changed
@@ -94,7 +136,8 @@ pub fn put(
         };
         audit::insert(tx, store, &entry, now)?;
     }
-    Ok((stored, link))
+    ends.move_on(tx, now)?;
+    Ok(Linked { stored, link, version: ends.customer.version })
 }
 
 /// Takes a link away, also one to a customer who was erased.
@@ -105,11 +148,13 @@ pub fn delete(
     tx: &mut Tx<'_>,
     store: &StoreId,
     (customer, other): (&CustomerId, &CustomerId),
+    if_match: &IfMatch,
     actor: &Actor,
     now: Instant,
 ) -> Result<()> {
-    hold_both(tx, store, customer, other)?;
+    let mut ends = Ends::hold(tx, store, customer, other)?;
     let link = links::find(tx, store, customer, other)?.ok_or(Refusal::NotFound("link"))?;
+    if_match.check(Some(ends.customer.version))?;
     links::delete(tx, &link)?;
     for (id, other) in [(customer, other), (other, customer)] {
         let entry = Entry {
@@ -122,5 +167,5 @@ pub fn delete(
         };
         audit::insert(tx, store, &entry, now)?;
     }
-    Ok(())
+    ends.move_on(tx, now)
 }

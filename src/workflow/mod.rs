@@ -209,4 +209,13 @@ impl IfMatch {
         };
         if is_fine { Ok(()) } else { Err(Refusal::PreconditionFailed) }
     }
+
+    /// Whether a part of what the version is of may be changed: `*` wants the
+    /// part itself to be there.
+    ///
+    /// # Errors
+    /// [`Refusal::PreconditionFailed`] where it may not.
+    pub fn check_part(&self, is_there: bool) -> std::result::Result<(), Refusal> {
+        if *self == Self::Any && !is_there { Err(Refusal::PreconditionFailed) } else { Ok(()) }
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::designations::{Granting, Held, known_benefits, known_tier};
 use super::memberships::program_of;
-use super::{Refusal, Result};
+use super::{IfMatch, Refusal, Result};
 use crate::db::audit::Actor;
 use crate::db::nominations::{self, NominationRow, Proposal};
 use crate::db::programs::Hold;
@@ -130,6 +130,7 @@ pub fn decide(
     store: &StoreId,
     nomination_id: &str,
     verdict: &Verdict,
+    if_match: &IfMatch,
     actor: &Actor,
     now: Instant,
 ) -> Result<NominationRow> {
@@ -139,6 +140,7 @@ pub fn decide(
     let id = CustomerId::parse(&customer)?;
     let mut held = Held::open(tx, store, &id, actor, now)?;
     let row = nominations::find_locked(held.tx(), store, nomination_id)?.ok_or(missing)?;
+    if_match.check(Some(row.version()))?;
     if row.state()? != State::Waiting {
         return Err(Refusal::NominationDecided.into());
     }

@@ -33,6 +33,9 @@ pub struct Changed {
     pub record: Arc<ProgramRecord>,
     /// The recalculation that it made necessary, if it did.
     pub recalculation: Option<RecalculationRow>,
+    /// The version that is stored with it; of a dry run, the one that it was
+    /// tried on, and 0 where the store is not set up.
+    pub version: i64,
 }
 
 /// A change of the program's pauses: [`change::pause`] or [`change::resume`].
@@ -75,7 +78,12 @@ pub fn change_settings<E: From<Error>>(
     wish: impl FnOnce(&Current<'_>) -> std::result::Result<Settings, E>,
 ) -> std::result::Result<Changed, E> {
     let now = context.now;
-    let record = programs::find(tx, &context.store, Hold::Update).map_err(Error::from)?;
+    let mut record = programs::find(tx, &context.store, Hold::Update).map_err(Error::from)?;
+    if record.is_none() {
+        // Of two who set a store up, one waits here, and then finds it set up.
+        programs::hold_place(tx, &context.store).map_err(Error::from)?;
+        record = programs::find(tx, &context.store, Hold::Update).map_err(Error::from)?;
+    }
     let holdings = Holdings {
         facts: orders::has_facts(tx, &context.store).map_err(Error::from)?,
         amounts: customers::has_amounts(tx, &context.store).map_err(Error::from)?
@@ -87,10 +95,12 @@ pub fn change_settings<E: From<Error>>(
         let settings = wish(&Current { program: None, has_facts })?;
         let program = change::set_up(settings, now).map_err(Error::from)?;
         let record = ProgramRecord { version: 1, program, pending: None };
-        if !options.dry_run {
-            store_program(tx, context, None, &record, Some(options))?;
+        if options.dry_run {
+            return Ok(Changed { record: Arc::new(record), recalculation: None, version: 0 });
         }
-        return Ok(Changed { record: Arc::new(record), recalculation: None });
+        store_program(tx, context, None, &record, Some(options))?;
+        let version = record.version;
+        return Ok(Changed { record: Arc::new(record), recalculation: None, version });
     };
     if_match.check(Some(record.version)).map_err(Error::from)?;
     let settings = wish(&Current { program: Some(&record.program), has_facts })?;
@@ -136,7 +146,8 @@ fn carry_out(
         }
     };
     if program == old.program && !options.allow_downgrades && !options.dry_run && !has_failed {
-        return Ok(Changed { record: old.clone(), recalculation: None });
+        let version = old.version;
+        return Ok(Changed { record: old.clone(), recalculation: None, version });
     }
     let reach = if options.allow_downgrades || has_failed { Reach::ALL } else { reach };
     let has_facts_from = |tx: &mut Tx<'_>| match reach.refold_from {
@@ -183,10 +194,12 @@ fn carry_out(
     if let Some(row) = &recalculation {
         recalculations::insert(tx, row)?;
     }
-    if !options.dry_run {
-        store_program(tx, context, Some(old), &record, Some(options))?;
+    if options.dry_run {
+        let version = old.version;
+        return Ok(Changed { record: Arc::new(record), recalculation, version });
     }
-    Ok(Changed { record: Arc::new(record), recalculation })
+    store_program(tx, context, Some(old), &record, Some(options))?;
+    Ok(Changed { record: Arc::new(record), recalculation, version })
 }
 
 /// The parts of a program that facts are not judged by.

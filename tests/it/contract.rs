@@ -16,7 +16,7 @@ const METHODS: [&str; 5] = ["get", "put", "post", "patch", "delete"];
 pub struct Operation {
     pub method: String,
     pub pattern: &'static str,
-    stated: &'static Value,
+    pub stated: &'static Value,
 }
 
 /// Every operation that wants a token.
@@ -98,12 +98,39 @@ impl Operation {
         (kind == "application/json").then(|| serde_json::from_str(&text).unwrap())
     }
 
+    /// The schema of the body, where that is JSON.
+    pub fn body_schema(&self) -> &'static Value {
+        &self.stated["requestBody"]["content"]["application/json"]["schema"]
+    }
+
+    /// The parameters that a query may have, each with its example.
+    pub fn query_parameters(&self) -> Vec<(&'static str, &'static Value)> {
+        let parameters = self.stated["parameters"].as_array().into_iter().flatten();
+        parameters
+            .filter(|parameter| parameter["in"] == "query")
+            .map(|parameter| (parameter["name"].as_str().unwrap(), &parameter["example"]))
+            .collect()
+    }
+
     fn send(&self, client: &Client<'_>) -> Answer {
         client.send(&self.method, &self.path(), self.body())
     }
 
+    /// Whether it takes a parameter: of the query, of the path or a header.
+    pub fn takes(&self, name: &str) -> bool {
+        let mut parameters = self.stated["parameters"].as_array().into_iter().flatten();
+        parameters.any(|parameter| parameter["name"] == name)
+    }
+
+    /// Whether it answers a header where it has done what it does.
+    pub fn answers_header(&self, name: &str) -> bool {
+        let responses = self.stated["responses"].as_object().unwrap();
+        let mut done = responses.iter().filter(|(status, _)| status.starts_with('2'));
+        done.any(|(_, response)| response["headers"].get(name).is_some())
+    }
+
     /// Every status that it can answer, with the code of a problem.
-    fn answers(&self) -> BTreeSet<(u16, Option<&'static str>)> {
+    pub fn answers(&self) -> BTreeSet<(u16, Option<&'static str>)> {
         let mut found = BTreeSet::new();
         for (status, response) in self.stated["responses"].as_object().unwrap() {
             let status = status.parse().unwrap();
@@ -258,6 +285,8 @@ on_both! {
             for text in ["", "{", "{\"a\": 1,}", "nonsense"] {
                 send("application/json", text.to_owned()).expect_problem(400, "malformed_json");
             }
+            let nested = format!("{}{}", "[".repeat(17), "]".repeat(17));
+            send("application/json", nested).expect_problem(400, "nested_too_deep");
             for kind in ["text/plain", "application/x-www-form-urlencoded", "application/x-ndjson"] {
                 send(kind, example.to_string()).expect_problem(415, "unsupported_media_type");
             }

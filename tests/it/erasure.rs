@@ -200,7 +200,7 @@ fn contents(app: &App) -> String {
 }
 
 /// What a query answers in its column `value`.
-fn texts(app: &App, query: &str) -> Vec<String> {
+pub fn texts(app: &App, query: &str) -> Vec<String> {
     use diesel::RunQueryDsl;
     #[derive(diesel::QueryableByName)]
     struct Cell {

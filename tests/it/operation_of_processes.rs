@@ -594,3 +594,53 @@ fn healthy_requests_stay_fast_beside_five_hundred_slow_connections() {
     let (without, with) = be_slow(500, 45, 4_000);
     assert!(with <= 2 * without.max(Duration::from_millis(1)), "{without:?} became {with:?}");
 }
+
+/// Asks for something large without a token, so many times at once, and reads
+/// nothing of it. Segments are small, so that the system takes little of it.
+fn ask_and_read_nothing(process: &Process, count: usize) -> Vec<TcpStream> {
+    let address: std::net::SocketAddr = process.authority().parse().unwrap();
+    let ask = |_| {
+        let socket =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(4_096).unwrap();
+        socket.set_tcp_mss(536).unwrap();
+        socket.connect(&address.into()).unwrap();
+        let mut stream = TcpStream::from(socket);
+        stream.write_all(b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        stream
+    };
+    (0..count).map(ask).collect()
+}
+
+#[test]
+fn who_reads_nothing_has_little_kept_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), &[("LOG_LEVEL", "error")]);
+    let whole = process.send(&agent(), Role::Support, "GET", "/docs/swagger-ui-bundle.js", None);
+    assert!(whole.unwrap().1.len() > 1024 * 1024);
+    let before = process.memory_peak_mib();
+    let connections = ask_and_read_nothing(&process, 100);
+    std::thread::sleep(Duration::from_secs(2));
+    let more = process.memory_peak_mib() - before;
+    // All of it, for each of them, were above 140.
+    assert!(more < 32, "{more} MiB for {} connections", connections.len());
+    assert_eq!(process.send(&agent(), Role::Support, "GET", "/healthz", None).unwrap().0, 200);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+#[ignore = "takes more than half a minute"]
+fn who_reads_nothing_is_let_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), &[("LOG_LEVEL", "error")]);
+    let connections = ask_and_read_nothing(&process, 20);
+    std::thread::sleep(Duration::from_secs(45));
+    for mut stream in connections {
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let mut answer = Vec::new();
+        // It ends, with an error or without, and is not whole.
+        let end = stream.read_to_end(&mut answer);
+        let is_over = end.err().is_none_or(|error| error.kind() != std::io::ErrorKind::WouldBlock);
+        assert!(is_over && answer.len() < 1024 * 1024, "{} bytes", answer.len());
+    }
+}

@@ -6,11 +6,12 @@
 use crate::contract::{Operation, operations};
 use crate::support::*;
 use accolade::api::auth::Role::{self, Administrator, Manager, PlatformAdmin, Storefront, Support};
+use accolade::db::events;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-const EVERYONE: &[Role] = &[Storefront, Support, Manager, Administrator, PlatformAdmin];
+pub const EVERYONE: &[Role] = &[Storefront, Support, Manager, Administrator, PlatformAdmin];
 const SHOP: &[Role] = &[Storefront];
 const SUPPORT_UP: &[Role] = &[Support, Manager, Administrator, PlatformAdmin];
 const MANAGER_UP: &[Role] = &[Manager, Administrator, PlatformAdmin];
@@ -117,7 +118,7 @@ const MAY: &[(&str, &[Role])] = &[
 ];
 
 /// Those that make what they name: the identifier is the caller's choice.
-const MAKING: [&str; 9] = [
+pub const MAKING: [&str; 9] = [
     "put_customer",
     "put_order",
     "put_refund",
@@ -143,11 +144,11 @@ const REFERENCES: [&str; 9] = [
 ];
 
 /// The parameters of paths, each with what it names.
-type Ids = BTreeMap<&'static str, String>;
+pub type Ids = BTreeMap<&'static str, String>;
 
 /// The rows of the table, which has to be whole: nothing is left out, and the
 /// descriptions say the same.
-fn matrix() -> Vec<(Operation, &'static [Role])> {
+pub fn matrix() -> Vec<(Operation, &'static [Role])> {
     let operations = operations();
     let stated: BTreeSet<&str> = operations.iter().map(Operation::name).collect();
     let known: BTreeSet<&str> = MAY.iter().map(|(name, _)| *name).collect();
@@ -165,16 +166,16 @@ fn matrix() -> Vec<(Operation, &'static [Role])> {
 }
 
 /// The roles that may.
-fn may(name: &str) -> &'static [Role] {
+pub fn may(name: &str) -> &'static [Role] {
     MAY.iter().find(|(known, _)| *known == name).unwrap().1
 }
 
-fn operation(name: &str) -> Operation {
+pub fn operation(name: &str) -> Operation {
     operations().into_iter().find(|operation| operation.name() == name).unwrap()
 }
 
 /// What the document's examples name.
-fn example_ids() -> Ids {
+pub fn example_ids() -> Ids {
     let mut ids = Ids::new();
     for operation in operations() {
         for (name, example) in operation.path_parameters() {
@@ -185,7 +186,7 @@ fn example_ids() -> Ids {
 }
 
 /// The same, with something before each that nobody uses.
-fn absent_ids(prefix: &str) -> Ids {
+pub fn absent_ids(prefix: &str) -> Ids {
     example_ids().into_iter().map(|(name, id)| (name, format!("{prefix}{id}"))).collect()
 }
 
@@ -209,7 +210,7 @@ fn rename(value: &mut Value, prefix: &str, is_reference: bool) {
 }
 
 /// The example of the body, with something before what it names.
-fn body(operation: &Operation, prefix: &str) -> Option<(&'static str, String)> {
+pub fn body(operation: &Operation, prefix: &str) -> Option<(&'static str, String)> {
     let (kind, text) = operation.body()?;
     let line = |line: &str| {
         let mut value: Value = serde_json::from_str(line).unwrap();
@@ -222,17 +223,17 @@ fn body(operation: &Operation, prefix: &str) -> Option<(&'static str, String)> {
     Some((kind, text.lines().map(line).collect::<Vec<_>>().join("\n")))
 }
 
-fn path(operation: &Operation, ids: &Ids) -> String {
+pub fn path(operation: &Operation, ids: &Ids) -> String {
     let path = format!("{}{}", operation.pattern, operation.required_query());
     ids.iter().fold(path, |path, (name, id)| path.replace(&format!("{{{name}}}"), id))
 }
 
-fn is_read(operation: &Operation) -> bool {
+pub fn is_read(operation: &Operation) -> bool {
     operation.method == "GET"
 }
 
 /// Sends an operation's example in a role of a store.
-fn send(
+pub fn send(
     app: &App,
     store: &str,
     role: Role,
@@ -245,13 +246,13 @@ fn send(
 }
 
 /// Sets a store up that has a program and nothing else.
-fn found(app: &App, store: &str) {
+pub fn found(app: &App, store: &str) {
     let program = operation("patch_program");
     send(app, store, PlatformAdmin, &program, &Ids::new(), "").expect(200);
 }
 
 /// Sets a store up that has all that the examples name.
-fn fill(app: &App, store: &str) -> Ids {
+pub fn fill(app: &App, store: &str) -> Ids {
     found(app, store);
     let ids = example_ids();
     let make = |name: &str, ids: &Ids| {
@@ -283,7 +284,7 @@ fn fill(app: &App, store: &str) -> Ids {
 }
 
 /// The same, with a recalculation that has run.
-fn fill_and_recalculate(app: &App, store: &str) -> Ids {
+pub fn fill_and_recalculate(app: &App, store: &str) -> Ids {
     let mut ids = fill(app, store);
     let admin = app.client_of(store, Administrator);
     let begun = admin.patch("/v1/program?allow_downgrades=true", &json!({})).expect(200).body;
@@ -297,6 +298,23 @@ fn fill_and_recalculate(app: &App, store: &str) -> Ids {
         std::thread::sleep(Duration::from_millis(20));
     }
     panic!("the recalculation does not end");
+}
+
+/// Waits until the background has nothing more to do: rules have judged
+/// everyone, and all events have their numbers.
+pub fn at_rest(app: &App, store: &str) {
+    let admin = app.client_of(store, PlatformAdmin);
+    for _ in 0..500 {
+        let rules = admin.get("/v1/rules").expect(200).body;
+        let is_judging = |rule: &Value| rule["evaluating"] == true;
+        let is_judged = !rules["rules"].as_array().unwrap().iter().any(is_judging);
+        let waiting = app.db.read_blocking(events::waiting).unwrap();
+        if is_judged && waiting.count == 0 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("the background does not come to rest");
 }
 
 /// The benefits that bodies of the document's examples name.
@@ -326,7 +344,7 @@ fn benefits_of_examples() -> BTreeSet<String> {
 
 /// An answer without the instant at which it was given, and without what the
 /// background is doing.
-fn timeless(answer: &Answer) -> String {
+pub fn timeless(answer: &Answer) -> String {
     fn strip(value: &mut Value) {
         match value {
             Value::Array(items) => items.iter_mut().for_each(strip),
@@ -346,7 +364,7 @@ fn timeless(answer: &Answer) -> String {
 }
 
 /// All that can be read of a store, but for events, which are numbered later.
-fn all_of(app: &App, store: &str, ids: &Ids) -> BTreeMap<&'static str, String> {
+pub fn all_of(app: &App, store: &str, ids: &Ids) -> BTreeMap<&'static str, String> {
     let reads = matrix().into_iter().filter(|(operation, _)| is_read(operation));
     reads
         .filter(|(operation, _)| operation.name() != "list_events")

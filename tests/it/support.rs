@@ -77,7 +77,14 @@ impl App {
     pub fn on_sqlite_within(limits: Limits, requests_max: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/accolade.db", folder.path().display());
-        Self::start_within(url, Some(folder), limits, requests_max)
+        Self::start_within(url, Some(folder), limits, (requests_max, 0))
+    }
+
+    /// On SQLite, with so many requests a second of each caller.
+    pub fn on_sqlite_at_rate(rate_limit: u32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/accolade.db", folder.path().display());
+        Self::start_within(url, Some(folder), Limits::default(), (512, rate_limit))
     }
 
     /// On an empty SQLite database, after some SQL.
@@ -105,14 +112,14 @@ impl App {
     }
 
     fn start(url: String, folder: Option<tempfile::TempDir>) -> Self {
-        Self::start_within(url, folder, Limits::default(), 512)
+        Self::start_within(url, folder, Limits::default(), (512, 0))
     }
 
     fn start_within(
         url: String,
         folder: Option<tempfile::TempDir>,
         limits: Limits,
-        requests_max: usize,
+        (requests_max, rate_limit): (usize, u32),
     ) -> Self {
         let db = Db::open(&url, limits).unwrap();
         db.migrate().unwrap();
@@ -129,7 +136,7 @@ impl App {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let (sender, receiver) = std::sync::mpsc::channel();
-        let instance = web::Data::new(Instance::new(requests_max));
+        let instance = web::Data::new(Instance::new(requests_max, rate_limit));
         let (of_server, its) = (db.clone(), instance.clone());
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {

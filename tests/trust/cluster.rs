@@ -13,8 +13,8 @@ pub fn next_number() -> u16 {
 
 /// A cluster that flushes to the disk, as one of production does.
 pub struct Cluster {
-    folder: PathBuf,
-    port: u16,
+    pub folder: PathBuf,
+    pub port: u16,
     settings: Vec<(String, String)>,
 }
 

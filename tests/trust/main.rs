@@ -21,6 +21,7 @@ mod proxy;
 mod service;
 mod shim;
 mod shopper;
+mod tls;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -156,7 +156,7 @@ fn rounds() -> u32 {
     times("TRUST_RESTARTS", 3)
 }
 
-fn limit() -> Duration {
+pub fn limit() -> Duration {
     Duration::from_secs(60 + 15 * u64::from(rounds()))
 }
 
@@ -187,10 +187,14 @@ fn connections_are_cut_or_fall_silent_and_nothing_acknowledged_is_lost() {
     let (server, database) = rest.split_once('/').unwrap();
     let proxy = Proxy::before(server.to_owned());
     let url = format!("{start}@127.0.0.1:{}/{database}", proxy.port);
-    let through = Home::on_postgres(url);
+    outlast_the_way("cut connections", &Home::on_postgres(url), &proxy);
+}
+
+/// The same of the way to the database.
+pub fn outlast_the_way(name: &str, through: &Home, proxy: &Proxy) {
     outlast(
-        "cut connections",
-        &through,
+        name,
+        through,
         rounds(),
         |round| if round % 3 == 1 { proxy.silence() } else { proxy.cut() },
         |_| {

@@ -76,6 +76,11 @@ impl Home {
 
     /// Starts a process that serves, and waits until it does.
     pub fn serve(&self) -> Service<'_> {
+        self.try_to_serve().unwrap_or_else(|said| panic!("it does not start: {said}"))
+    }
+
+    /// The same; where it does not start, what it says.
+    pub fn try_to_serve(&self) -> Result<Service<'_>, String> {
         let log = self.folder.path().join("log");
         let stderr = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut child = self
@@ -88,9 +93,10 @@ impl Home {
         let (mut line, mut stdout) = (String::new(), BufReader::new(child.stdout.take().unwrap()));
         stdout.read_line(&mut line).unwrap();
         let Some(base) = line.trim().strip_prefix("listening on ") else {
-            panic!("it does not start: {}", std::fs::read_to_string(&log).unwrap());
+            assert!(!child.wait().unwrap().success());
+            return Err(std::fs::read_to_string(&log).unwrap());
         };
-        Service { home: self, child, base: base.to_owned(), _stdout: stdout }
+        Ok(Service { home: self, child, base: base.to_owned(), _stdout: stdout })
     }
 
     /// Counts by a query whose one column is `n`.

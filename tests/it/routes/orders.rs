@@ -242,7 +242,9 @@ on_both! {
             client.put(&format!("/v1/orders/{id}"), &order("c1", NOON, total))
         };
         put("\"99\"", "o1", "11.00").expect_problem(412, "precondition_failed");
-        put("nonsense", "o1", "11.00").expect_problem(412, "precondition_failed");
+        put("\"nonsense\"", "o1", "11.00").expect_problem(412, "precondition_failed");
+        let unquoted = put("nonsense", "o1", "11.00").expect_problem(422, "invalid_request");
+        assert_eq!(unquoted.pointers(), ["If-Match"]);
         let second = put(&first, "o1", "11.00").expect(200);
         assert_ne!(second.etag(), first);
         put(&first, "o1", "12.00").expect_problem(412, "precondition_failed");

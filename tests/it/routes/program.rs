@@ -49,6 +49,27 @@ on_both! {
         client.patch(PROGRAM, &json!({"currency": null})).expect_problem(409, "currency_missing");
     }
 
+    fn who_set_a_store_up_at_once_do_so_one_after_the_other(app) {
+        let results = std::thread::scope(|scope| {
+            let calls: Vec<_> = (0..8)
+                .map(|days| {
+                    scope.spawn(move || {
+                        let body = json!({"currency": "GBP", "grace_days": days + 1});
+                        app.admin().patch(PROGRAM, &body).expect(200).headers["etag"].clone()
+                    })
+                })
+                .collect();
+            calls.into_iter().map(|call| call.join().unwrap()).collect::<Vec<_>>()
+        });
+        let mut versions: Vec<String> =
+            results.iter().map(|etag| etag.to_str().unwrap().to_owned()).collect();
+        versions.sort();
+        let expected: Vec<String> = (1..=8).map(|version| format!("\"{version}\"")).collect();
+        assert_eq!(versions, expected);
+        let audit = app.manager().get("/v1/audit").expect(200).body;
+        assert_eq!(audit["entries"].as_array().unwrap().len(), 8, "{audit}");
+    }
+
     fn patch_replaces_what_it_gives_and_null_restores_a_default(app) {
         let client = app.admin();
         let whole = json!({

@@ -558,7 +558,9 @@ on_both! {
         let second = platform(app).get(&path("a")).expect(200).etag();
         assert_eq!(second, app.storefront().get("/v1/program").expect(200).etag());
         client(&second).delete(&path("a")).expect(200);
-        client("*").put(&path("c"), &body).expect(201);
+        client("*").put(&path("c"), &body).expect_problem(412, "precondition_failed");
+        put_rule(app, "c", &body);
+        client("*").put(&path("c"), &body).expect(200);
     }
 
     fn a_store_has_a_hundred_rules_and_no_more(app) {

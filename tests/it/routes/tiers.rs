@@ -285,7 +285,9 @@ on_both! {
         let third = client(&second).put("/v1/tiers/gold", &one).expect(201).etag();
         assert_eq!(app.admin().get("/v1/tiers/gold").expect(200).etag(), third);
         client(&third).delete("/v1/tiers/gold").expect(204);
-        client("*").put("/v1/tiers/gold", &one).expect(201);
+        client("*").put("/v1/tiers/gold", &one).expect_problem(412, "precondition_failed");
+        app.admin().put("/v1/tiers/gold", &one).expect(201);
+        client("*").put("/v1/tiers/gold", &one).expect(200);
     }
 
     fn another_stores_tier_looks_like_an_absent_one(app) {
