@@ -426,6 +426,83 @@ mod tests {
         }
     }
 
+    #[test]
+    fn who_held_a_permanent_tier_keeps_what_was_taken_off_it_since() {
+        let was = program();
+        let mut treatment = was.treatment.clone();
+        treatment.carry(&tier("gold"), &[benefit("line")], at("2024-05-01T00:00:00Z"), true);
+        let program = was.treating(treatment);
+        // The designation has given gold since March; who reaches it in June comes too late.
+        for (reached, given, expected) in [
+            (None, Some("gold"), vec![("gift", true), ("line", false)]),
+            (Some("gold"), None, vec![("line", false)]),
+        ] {
+            let (membership, designation) = (membership(&program, reached), designation(given));
+            let known = Known {
+                program: &program,
+                flag: None,
+                print_vip_icon: true,
+                membership: &membership,
+                designation: Some(&designation),
+                now: membership.as_of,
+            };
+            let had = Badge::of(&known).benefits;
+            let kept = |source: &Source| match source {
+                Source::MembershipTier { kept, .. } | Source::DesignationTier { kept, .. } => *kept,
+                Source::Designation => false,
+            };
+            let had: Vec<(&str, bool)> =
+                had.iter().map(|had| (had.benefit.code.as_str(), kept(&had.because[0]))).collect();
+            assert_eq!(had, expected);
+        }
+    }
+
+    #[test]
+    fn a_vip_who_rests_is_listed_by_the_tier_that_counts_while_active() {
+        let program = program();
+        let membership = membership(&program, Some("silver"));
+        let paused = Designation { is_paused: true, ..designation(Some("gold")) };
+        let listed = |designation: Option<&Designation>| {
+            let known = Known {
+                program: &program,
+                flag: None,
+                print_vip_icon: true,
+                membership: &membership,
+                designation,
+                now: membership.as_of,
+            };
+            listed_tier(&known).map(|(tier, icon)| (tier.code, icon))
+        };
+        assert_eq!(listed(Some(&paused)), Some((tier("gold"), Icon::Gold)));
+        assert_eq!(listed(None), Some((tier("silver"), Icon::Star)));
+    }
+
+    #[test]
+    fn an_icon_is_not_printed_for_who_has_it_off_nor_on_a_label_without_a_place_for_it() {
+        let known = program();
+        let mut plain = known.treatment.clone();
+        plain.label_shows_icon = false;
+        let without = program().treating(plain);
+        let vip = designation(Some("gold"));
+        for (program, print_vip_icon, icon) in [
+            (&known, true, Ok(Icon::Gold)),
+            (&known, false, Err(NoIcon::IconOffForCustomer)),
+            (&without, true, Err(NoIcon::TemplateWithoutIcon)),
+        ] {
+            let membership = membership(program, None);
+            let known = Known {
+                program,
+                flag: None,
+                print_vip_icon,
+                membership: &membership,
+                designation: Some(&vip),
+                now: membership.as_of,
+            };
+            let label = Badge::of(&known).label;
+            assert_eq!((label.icon, label.has_handling_note), (icon, true));
+        }
+    }
+
     proptest! {
         /// Whatever is known: no benefit comes twice or for nothing, and the
         /// effective tier is never below the one reached.

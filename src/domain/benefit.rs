@@ -375,4 +375,45 @@ mod tests {
         assert_eq!(access_from(&benefits, day(15)), day(8));
         assert_eq!(access_from(&benefits[2..], day(15)), day(15));
     }
+
+    #[test]
+    fn a_tier_that_is_forgotten_carries_nothing_and_a_benefit_that_is_removed_is_on_no_tier() {
+        let silver = TierCode::parse("silver").unwrap();
+        let vips = TierTreatment { designates: true, ..TierTreatment::default() };
+        let mut treatment = treatment(&["gift", "line"]);
+        for tier in [&gold(), &silver] {
+            treatment.carry(tier, &codes(&["gift", "line"]), day(1), true);
+            treatment.set(tier, vips.clone());
+        }
+        treatment.remove(&codes(&["gift"])[0]);
+        assert_eq!(treatment.benefits.keys().cloned().collect::<Vec<_>>(), codes(&["line"]));
+        let carried = |treatment: &Treatment| -> Vec<(TierCode, BenefitCode)> {
+            treatment.carried().iter().map(|c| (c.tier.clone(), c.benefit.clone())).collect()
+        };
+        let line = codes(&["line"]).remove(0);
+        assert_eq!(carried(&treatment), [(gold(), line.clone()), (silver.clone(), line.clone())]);
+        treatment.forget(&gold());
+        assert_eq!(carried(&treatment), [(silver.clone(), line)]);
+        assert_eq!(treatment.of(&gold()), TierTreatment::default());
+        assert_eq!(treatment.tiers().iter().collect::<Vec<_>>(), [(&silver, &vips)]);
+    }
+
+    #[test]
+    fn a_benefit_is_carried_by_a_tier_now_or_kept_from_before() {
+        let silver = TierCode::parse("silver").unwrap();
+        let (gift, line) = (codes(&["gift"]).remove(0), codes(&["line"]).remove(0));
+        let mut treatment = treatment(&["gift", "line"]);
+        treatment.carry(&gold(), std::slice::from_ref(&gift), day(1), true);
+        treatment.carry(&silver, std::slice::from_ref(&line), day(1), true);
+        treatment.carry(&gold(), &[], day(10), true);
+        assert_eq!((treatment.is_carried(&gift), treatment.is_carried(&line)), (false, true));
+        assert_eq!(treatment.kept_by(&gift).collect::<Vec<_>>(), [&gold()]);
+        assert_eq!(treatment.kept_by(&line).count(), 0);
+    }
+
+    #[test]
+    fn benefits_stand_in_the_order_of_their_codes() {
+        assert!(benefit("a", Some(168)) < benefit("b", None));
+        assert!(benefit("b", None) > benefit("a", Some(168)));
+    }
 }

@@ -254,6 +254,23 @@ mod tests {
         assert_eq!(points(&mut of(0), &Worth::Points(7), true), None);
     }
 
+    #[test]
+    fn what_takes_back_credit_alone_or_points_alone_is_a_reversal() {
+        let rate = Some(Reward::Rate(Decimal::new(5, 2)));
+        for (reward, points) in [(rate, 0), (None, 2)] {
+            let terms = Terms { tier: None, reward, points: points.into() };
+            let mut earning = Earning::new(terms);
+            let mut kinds = |total, is_first| -> Vec<Kind> {
+                let order = completed(total, 0, &[]);
+                let booked = earning.of_order(&order, is_first, gbp(), at(99)).unwrap();
+                booked.iter().map(|booking| booking.kind).collect()
+            };
+            assert_eq!(kinds(10_000, true), [Kind::Earned]);
+            assert_eq!(kinds(8_000, false), [Kind::Reversed]);
+            assert_eq!(kinds(9_000, false), [Kind::Earned]);
+        }
+    }
+
     proptest! {
         #[test]
         fn in_any_order_an_order_comes_to_the_same(

@@ -334,7 +334,8 @@ pub fn parse_threshold(text: &str, method: EntryMethod, currency: Currency) -> O
     match method {
         EntryMethod::AmountSpent => parse_amount(text, currency).ok(),
         EntryMethod::OrdersPlaced | EntryMethod::PointsEarned => {
-            text.parse().ok().filter(|n: &i64| *n >= 0 && text.bytes().all(|b| b.is_ascii_digit()))
+            let is_number = text.bytes().all(|b| b.is_ascii_digit());
+            text.parse().ok().filter(|_| is_number)
         }
     }
 }
@@ -517,5 +518,174 @@ mod tests {
             .unwrap(),
             whole
         );
+    }
+
+    #[test]
+    fn a_threshold_is_an_amount_or_a_whole_number_of_orders_or_points() {
+        let gbp = Currency::parse("GBP").unwrap();
+        assert_eq!(parse_threshold("12.50", EntryMethod::AmountSpent, gbp), Some(1_250));
+        assert_eq!(threshold_text(1_250, EntryMethod::AmountSpent, gbp), "12.50");
+        for method in [EntryMethod::OrdersPlaced, EntryMethod::PointsEarned] {
+            assert_eq!(parse_threshold("12", method, gbp), Some(12));
+            assert_eq!(threshold_text(12, method, gbp), "12");
+            for bad in ["", "+12", "-12", "12.50", "twelve"] {
+                assert_eq!(parse_threshold(bad, method, gbp), None, "{bad:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn with_facts_a_ladder_is_not_read_in_another_unit() {
+        let [gbp, jpy] = ["GBP", "JPY"].map(|code| Currency::parse(code).unwrap());
+        let spent = (EntryMethod::AmountSpent, gbp);
+        let ladder = settings(&[25_000]).rules.ladder;
+        let to = |ladder: &Ladder, unit| convert_ladder(ladder, spent, unit, true);
+        assert_eq!(to(&ladder, spent), Ok(ladder.clone()));
+        let in_yen = (EntryMethod::AmountSpent, jpy);
+        assert_eq!(to(&ladder, in_yen), Err(Refused::CurrencyFixed));
+        let points = (EntryMethod::PointsEarned, gbp);
+        assert_eq!(to(&ladder, points), Err(Refused::EntryMethodNeedsLadder));
+        // Where there is nothing to read, nothing changes its meaning.
+        assert_eq!(to(&Ladder::default(), points), Ok(Ladder::default()));
+    }
+
+    #[test]
+    fn the_first_ladder_of_a_store_with_facts_comes_whole_and_later_tiers_one_by_one() {
+        let put = |ladder: &Ladder, tier: Tier, has_facts| {
+            let tiers = put_tier(ladder, tier, has_facts)?;
+            Ok(tiers.into_iter().map(|t| (t.code.to_string(), t.threshold)).collect::<Vec<_>>())
+        };
+        let is = |code: &str, threshold| (code.to_owned(), Some(threshold));
+        let none = Ladder::default();
+        assert_eq!(put(&none, tier("t1", 1, 100), true), Err(Refused::LadderComesWhole));
+        assert_eq!(put(&none, tier("t1", 1, 100), false), Ok(vec![is("t1", 100)]));
+        let two = settings(&[100, 200]).rules.ladder;
+        let three = vec![is("t1", 100), is("t2", 200), is("t3", 300)];
+        assert_eq!(put(&two, tier("t3", 3, 300), true), Ok(three));
+        // One of the same code takes the other's place.
+        let other = vec![is("t2", 200), is("t1", 150)];
+        assert_eq!(put(&two, tier("t1", 1, 150), true), Ok(other));
+    }
+
+    #[test]
+    fn any_amount_that_a_store_holds_fixes_its_currency() {
+        use crate::domain::designation::{Grant, Profile};
+        use crate::domain::id::RuleCode;
+        use crate::domain::qualification::metric::{Metric, Name};
+        use crate::domain::qualification::{Bound, Condition, Rule};
+        let now = at("2024-06-01T00:00:00Z");
+        let change = |settings: &Settings, holdings| {
+            let program = set_up(settings.clone(), at("2024-01-01T00:00:00Z")).unwrap();
+            let yen = Settings { currency: Currency::parse("JPY").unwrap(), ..settings.clone() };
+            apply(&program, yen, EffectiveFrom::Now, now, holdings).map(|_| ())
+        };
+        let plain = settings(&[100]);
+        assert_eq!(change(&plain, NEW), Ok(()));
+        let fixed = Err(Refused::CurrencyFixed);
+        assert_eq!(change(&plain, Holdings { facts: true, ..NEW }), fixed);
+        assert_eq!(change(&plain, Holdings { amounts: true, ..NEW }), fixed);
+        let mut rewarding = settings(&[]);
+        let fiver = Tier { reward: Some(Reward::Amount(500)), ..tier("t1", 1, 100) };
+        rewarding.rules.ladder = Ladder::new(vec![fiver]).unwrap();
+        assert_eq!(change(&rewarding, NEW), fixed);
+        let mut judging = settings(&[100]);
+        let metric = Metric::new(Name::LifetimeSpend, None, None).unwrap();
+        let rule = Rule {
+            code: RuleCode::parse("spenders").unwrap(),
+            name: "Spenders".into(),
+            profile: Profile::BigSpender,
+            conditions: vec![Condition { metric, bound: Bound::AtLeast(100_000) }],
+            grant: Grant::default(),
+            requires_approval: false,
+            is_enabled: true,
+            version: 1,
+        };
+        judging.qualification.rules.insert(rule.code.clone(), rule);
+        assert_eq!(change(&judging, NEW), fixed);
+    }
+
+    #[test]
+    fn a_tier_that_a_way_to_earn_names_does_not_leave() {
+        use crate::domain::earning::{Earns, Way};
+        use crate::domain::id::WayCode;
+        let mut earning = settings(&[100, 200]);
+        let code = |text: &str| TierCode::parse(text).unwrap();
+        let way = Way {
+            code: WayCode::parse("visit").unwrap(),
+            name: "Visit".into(),
+            earns: Earns::PerEvent,
+            points: 1.into(),
+            by_tier: [(code("t2"), 2.into())].into(),
+        };
+        earning.rules.put_way(way).unwrap();
+        let program = set_up(earning.clone(), at("2024-01-01T00:00:00Z")).unwrap();
+        earning.rules.ladder = settings(&[100]).rules.ladder;
+        let now = at("2024-06-01T00:00:00Z");
+        let refused = apply(&program, earning, EffectiveFrom::Now, now, NEW).unwrap_err();
+        assert_eq!(refused, Refused::TierInWay(code("t2")));
+    }
+
+    #[test]
+    fn a_change_keeps_all_settings_and_makes_a_revision_only_where_rules_change() {
+        let start = at("2024-01-01T00:00:00Z");
+        let now = at("2024-06-01T00:00:00Z");
+        let mut wanted = settings(&[100]);
+        let program = set_up(wanted.clone(), start).unwrap();
+        wanted.name = "Friends".into();
+        wanted.grace_days = 30;
+        wanted.credit_expiry_months = Some(12);
+        wanted.treatment.vip_visible_to_customers = true;
+        wanted.qualification.is_automatic = false;
+        let from = EffectiveFrom::Now;
+        let (program, reach) = apply(&program, wanted.clone(), from, now, USED).unwrap();
+        assert_eq!(Settings::of(&program), wanted);
+        assert_eq!((effective(&program), reach), (vec!["2024-01-01".into()], Reach::default()));
+        // What holds from now on may be wished to have held always.
+        let rules = settings(&[200]).rules;
+        let changed = Settings { rules, ..wanted };
+        let (program, _) = apply(&program, changed.clone(), from, now, USED).unwrap();
+        assert_eq!(effective(&program), ["2024-01-01", "2024-06-01"]);
+        let from = EffectiveFrom::Beginning;
+        let (program, reach) = apply(&program, changed, from, now, USED).unwrap();
+        assert_eq!((effective(&program), reach), (vec!["2024-01-01".into()], Reach::ALL));
+    }
+
+    #[test]
+    fn a_change_reaches_everyone_where_time_alone_now_brings_something_else() {
+        let now = at("2024-06-01T00:00:00Z");
+        let program = set_up(settings(&[100]), at("2024-01-01T00:00:00Z")).unwrap();
+        let reach = |settings, from| apply(&program, settings, from, now, USED).unwrap().1;
+        let from_now = |everyone| Reach { refold_from: Some(now), everyone };
+        assert_eq!(reach(settings(&[200]), EffectiveFrom::Now), from_now(false));
+        // An entry tier comes to everyone, and so do the ends of periods.
+        assert_eq!(reach(settings(&[0]), EffectiveFrom::Now), from_now(true));
+        let mut yearly = settings(&[100]);
+        yearly.rules.progress_reset = ProgressReset::CalendarYear;
+        assert_eq!(reach(yearly, EffectiveFrom::Now), from_now(true));
+        assert_eq!(reach(settings(&[200]), EffectiveFrom::At(now)), from_now(true));
+        // Without facts there is nothing to fold again, and only what is from
+        // now on amends the first revision.
+        let (amended, reach) =
+            apply(&program, settings(&[200]), EffectiveFrom::Now, now, NEW).unwrap();
+        assert_eq!(reach, Reach { refold_from: None, everyone: true });
+        assert_eq!(effective(&amended), ["2024-01-01"]);
+        let back = EffectiveFrom::At(at("2024-03-01T00:00:00Z"));
+        let (revised, _) = apply(&program, settings(&[200]), back, now, NEW).unwrap();
+        assert_eq!(effective(&revised), ["2024-01-01", "2024-03-01"]);
+    }
+
+    #[test]
+    fn a_pause_from_an_earlier_instant_on_reaches_everyone() {
+        let day = |d: u32| at(&format!("2024-06-{d:02}T00:00:00Z"));
+        let program = set_up(settings(&[100]), day(1)).unwrap();
+        let reach = |from| pause(&program, from, day(5)).unwrap().1;
+        let of = |from, everyone| Reach { refold_from: Some(from), everyone };
+        assert_eq!(reach(EffectiveFrom::Now), of(day(5), false));
+        assert_eq!(reach(EffectiveFrom::At(day(4))), of(day(4), true));
+        let (paused, _) = pause(&program, EffectiveFrom::At(day(3)), day(5)).unwrap();
+        let early = resume(&paused, EffectiveFrom::At(day(2)), day(5)).unwrap_err();
+        assert_eq!(early, Refused::PausesOverlap);
+        let (_, reach) = resume(&paused, EffectiveFrom::At(day(4)), day(5)).unwrap();
+        assert_eq!(reach, of(day(4), true));
     }
 }

@@ -438,6 +438,7 @@ mod tests {
         assert_eq!(climb(Some("gold"), "silver", None), None);
         let silver = designation(Some("silver"));
         assert_eq!(climb(Some("gold"), "platinum", Some(&silver)), some("platinum"));
+        assert_eq!(climb(Some("bronze"), "silver", Some(&silver)), None);
         let platinum = designation(Some("platinum"));
         assert_eq!(climb(Some("bronze"), "silver", Some(&platinum)), None);
         assert_eq!(climb(Some("bronze"), "silver", Some(&designation(None))), some("silver"));
@@ -515,5 +516,23 @@ mod tests {
         let platinum = code("platinum");
         let raised = designation(None).with(&grant, &footing(Some(&platinum)), now);
         assert_eq!(raised.priority, None);
+    }
+
+    #[test]
+    fn what_a_vip_has_already_is_not_given_again() {
+        let (ladder, mut treatment) = program();
+        let served = TierTreatment { priority: Priority::High, ..Default::default() };
+        treatment.set(&code("gold"), served);
+        let footing = Footing { ladder: &ladder, treatment: &treatment, reached: None };
+        let priority = Some(Priority::High);
+        let grant = Grant { tier: Some(code("gold")), priority, ..Grant::default() };
+        let now = at("2024-02-01T00:00:00Z");
+        // Since when the tier is held stays, and gold is served so anyway.
+        let gold = designation(Some("gold"));
+        assert_eq!(gold.clone().with(&grant, &footing, now), gold);
+        assert!(designation(Some("silver")).lacks(&grant, &footing));
+        // Why somebody is a VIP is nothing by itself.
+        let because = Grant { profile: Some(Profile::Partner), ..grant };
+        assert!(!gold.lacks(&because, &footing));
     }
 }

@@ -329,6 +329,8 @@ pub fn offers(known: &Known<'_>, total: Option<i64>) -> Result<(Offer, Option<Of
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::change::{EffectiveFrom, Settings, pause, set_up};
+    use crate::domain::membership::{Achievements, Joining, Membership, State as Told};
     use crate::domain::period::ProgressReset;
     use crate::domain::program::{EntryMethod, Revision};
     use proptest::prelude::*;
@@ -373,6 +375,28 @@ mod tests {
 
     fn held(since: &str) -> Held {
         Held { code: gold(), since: at(since) }
+    }
+
+    /// One that has given gold since February.
+    fn designation() -> Designation {
+        Designation {
+            tier: Some(gold()),
+            tier_at: at("2024-02-01T00:00:00Z"),
+            is_paused: false,
+            since: "2024-02-01".parse().unwrap(),
+            benefits: Vec::new(),
+            benefits_dropped: Vec::new(),
+            profile: None,
+            priority: None,
+            team: None,
+            assigned_to: None,
+            ends_at: None,
+            grace_until: None,
+            is_automatic: false,
+            rule: None,
+            designated_at: at("2024-02-01T00:00:00Z"),
+            ended: None,
+        }
     }
 
     #[test]
@@ -484,6 +508,112 @@ mod tests {
         }
         let one_more = rules.put_way(way("more", Earns::PerEvent, 1, 1));
         assert_eq!(one_more, Err(InvalidWay::TooMany));
+    }
+
+    #[test]
+    fn of_rewards_that_give_as_much_an_order_earns_by_the_one_that_is_shown() {
+        let rewards = [Some(rate("0.05")), Some(Reward::Amount(500))];
+        let program = program(TierRetention::Permanent, &rewards);
+        let (holder, later) = (held("2024-01-15T00:00:00Z"), at("2024-06-01T00:00:00Z"));
+        let of = |total| Terms::of_order(&program, Some(&holder), later, total).unwrap().reward;
+        assert_eq!(of(10_000), Some(rate("0.05")));
+        assert_eq!(of(9_900), Some(Reward::Amount(500)));
+    }
+
+    #[test]
+    fn an_activity_earns_a_point_for_each_that_is_stated_or_those_of_the_event() {
+        let mut rules = rules(TierRetention::Permanent, None);
+        let review = WayCode::parse("review").unwrap();
+        let way = Way {
+            code: review.clone(),
+            name: "Review".into(),
+            earns: Earns::PerEvent,
+            points: 50.into(),
+            by_tier: BTreeMap::from([(gold(), 100.into())]),
+        };
+        rules.put_way(way.clone()).unwrap();
+        assert_eq!(rules.ways(), [way]);
+        let program = program(TierRetention::Permanent, &[None]);
+        let settings = Settings { rules, ..Settings::of(&program) };
+        let program = set_up(settings, at("2024-01-01T00:00:00Z")).unwrap();
+        let now = at("2024-06-01T00:00:00Z");
+        let of = |held: Option<&Held>, worth| Terms::of_activity(&program, held, now, &worth);
+        let gold_held = held("2024-01-15T00:00:00Z");
+        let terms = |tier, points: i64| Terms { tier, reward: None, points: points.into() };
+        assert_eq!(of(Some(&gold_held), Worth::Points(7)), terms(Some(gold()), 1));
+        assert_eq!(of(Some(&gold_held), Worth::Event(review.clone())), terms(Some(gold()), 100));
+        assert_eq!(of(None, Worth::Event(review)), terms(None, 50));
+    }
+
+    #[test]
+    fn what_a_unit_of_currency_earns_is_said_in_one_place() {
+        let order = |points: i64| Way {
+            code: WayCode::parse("order").unwrap(),
+            name: "Order".into(),
+            earns: Earns::PerCurrencyUnit,
+            points: points.into(),
+            by_tier: BTreeMap::new(),
+        };
+        let mut by_setting = rules(TierRetention::Permanent, None);
+        by_setting.put_way(order(2)).unwrap();
+        by_setting.points_per_unit = 3.into();
+        let mut by_way = rules(TierRetention::Permanent, None);
+        for points in [9, 3] {
+            by_way.put_way(order(points)).unwrap();
+        }
+        assert_eq!(by_setting, by_way);
+    }
+
+    #[test]
+    fn a_designation_gives_its_tier_from_after_its_instant_on_while_it_is_active() {
+        let designation = designation();
+        assert_eq!(designation.gave(at("2024-02-01T00:00:00Z")), None);
+        let given = held("2024-02-01T00:00:00Z");
+        assert_eq!(designation.gave(at("2024-02-01T00:00:00.000001Z")), Some(given));
+        let paused = Designation { is_paused: true, ..designation.clone() };
+        assert_eq!(paused.gave(at("2024-03-01T00:00:00Z")), None);
+        let without = Designation { tier: None, ..designation };
+        assert_eq!(without.gave(at("2024-03-01T00:00:00Z")), None);
+    }
+
+    #[test]
+    fn the_next_order_earns_by_the_tier_that_counts_and_more_at_the_next() {
+        let program = program(TierRetention::Permanent, &[Some(rate("0.05"))]);
+        let now = at("2024-06-01T00:00:00Z");
+        let offered = |program: &Program, designation: Option<&Designation>, enrolled: &str| {
+            let joining = Joining { joined_at: None, created_at: at("2024-01-01T00:00:00Z") };
+            let nothing = Achievements::default();
+            let mut membership = Membership::at(program, joining, Told::default(), &nothing, now);
+            membership.enrolled_at = Some(at(enrolled));
+            let known = Known {
+                program,
+                flag: None,
+                print_vip_icon: true,
+                membership: &membership,
+                designation,
+                now,
+            };
+            let (offer, next) = offers(&known, Some(10_000)).unwrap();
+            assert_eq!(offer.tier.map(|tier| tier.code), offer.terms.tier);
+            (offer.terms, next.map(|next| next.terms))
+        };
+        let terms = |tier: Option<TierCode>, reward, points: i64| Terms {
+            tier,
+            reward,
+            points: points.into(),
+        };
+        let (enrolled, five) = ("2024-06-01T00:00:00Z", Some(rate("0.05")));
+        let at_gold = terms(Some(gold()), five, 1);
+        assert_eq!(
+            offered(&program, None, enrolled),
+            (terms(None, None, 1), Some(at_gold.clone()))
+        );
+        assert_eq!(offered(&program, Some(&designation()), enrolled), (at_gold, None));
+        // Who is not enrolled yet earns nothing, and nobody does while it is paused.
+        let nothing = (terms(None, None, 0), Some(terms(Some(gold()), None, 0)));
+        assert_eq!(offered(&program, None, "2024-06-01T00:00:00.000001Z"), nothing);
+        let (paused, _) = pause(&program, EffectiveFrom::Now, now).unwrap();
+        assert_eq!(offered(&paused, None, enrolled), nothing);
     }
 
     proptest! {

@@ -205,3 +205,17 @@ impl History {
         Ok(facts)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fact_may_lie_24_hours_ahead_of_the_clock_and_no_more() {
+        let at = |text: &str| text.parse::<Instant>().unwrap();
+        let ahead = |fact| is_too_far_ahead(at(fact), at("2024-06-01T10:00:00Z"));
+        assert!(!ahead("2024-01-01T00:00:00Z"));
+        assert!(!ahead("2024-06-02T10:00:00Z"));
+        assert!(ahead("2024-06-02T10:00:00.000001Z"));
+    }
+}

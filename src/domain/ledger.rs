@@ -218,4 +218,20 @@ mod tests {
         assert_eq!(left(mixed, "2025-01-31T00:00:00Z"), balance(0, -7));
         assert_eq!(mixed.left(None, active_at, at("2099-01-01T00:00:00Z")), mixed);
     }
+
+    #[test]
+    fn points_that_are_owed_keep_nobody_from_spending_credit() {
+        let owes = balance(500, -7);
+        assert_eq!(owes.moved(balance(-500, 0)), Ok(balance(0, -7)));
+        assert_eq!(owes.moved(balance(0, -1)), Err(Refused::Insufficient));
+    }
+
+    #[test]
+    fn a_balance_exceeds_another_by_more_credit_or_by_more_points() {
+        let has = balance(500, 10);
+        assert!(!has.exceeds(has));
+        assert!(balance(501, 0).exceeds(has));
+        assert!(balance(0, 11).exceeds(has));
+        assert!(!balance(499, 9).exceeds(has));
+    }
 }

@@ -44,3 +44,15 @@ pub fn rfc3339(at: Instant) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a total would exceed what 64 bits can hold")]
 pub struct Overflow;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_written_in_utc_with_the_decimals_that_it_needs() {
+        let written = |text: &str| rfc3339(text.parse().unwrap());
+        assert_eq!(written("2024-06-01T12:00:00+02:00"), "2024-06-01T10:00:00Z");
+        assert_eq!(written("2024-06-01T10:00:00.25Z"), "2024-06-01T10:00:00.250Z");
+    }
+}

@@ -144,7 +144,8 @@ mod tests {
         for bad in ["", ".", "1.", ".5", "1e3", "-1", "+1", " 1", "1,00", "٣", "NaN"] {
             assert_eq!(parse_amount(bad, gbp()), Err(InvalidAmount::Malformed), "{bad:?}");
         }
-        assert!(matches!(parse_amount("12.345", gbp()), Err(InvalidAmount::TooPrecise { .. })));
+        let too_precise = InvalidAmount::TooPrecise { currency: "GBP", decimals: 2 };
+        assert_eq!(parse_amount("12.345", gbp()), Err(too_precise));
         assert_eq!(parse_amount("92233720368547758.07", gbp()), Ok(i64::MAX));
         assert!(matches!(
             parse_amount("92233720368547758.08", gbp()),

@@ -281,3 +281,79 @@ impl Program {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Instant {
+        text.parse().unwrap()
+    }
+
+    fn rules(tier_retention: TierRetention, progress_reset: ProgressReset) -> Rules {
+        Rules {
+            entry_method: EntryMethod::AmountSpent,
+            progress_reset,
+            tier_retention,
+            points_per_unit: 1.into(),
+            ways: Ways::default(),
+            ladder: Ladder::default(),
+        }
+    }
+
+    #[test]
+    fn tiers_are_taken_away_only_where_periods_end_for_everyone_at_once() {
+        let rolling = |anchor| ProgressReset::Rolling { months: 12, anchor };
+        for (progress_reset, is_common) in [
+            (ProgressReset::CalendarYear, true),
+            (rolling(Anchor::ProgramStart), true),
+            (rolling(Anchor::Enrolment), false),
+            (rolling(Anchor::FirstTier), false),
+            (ProgressReset::Never, false),
+        ] {
+            assert_eq!(rules(TierRetention::Permanent, progress_reset).check(), Ok(()));
+            let checked = rules(TierRetention::ResetEachPeriod, progress_reset).check();
+            let refused = Err(InvalidRules::RetentionNeedsCommonPeriods);
+            assert_eq!(checked, if is_common { Ok(()) } else { refused }, "{progress_reset:?}");
+        }
+    }
+
+    #[test]
+    fn a_pause_begins_at_its_instant_and_is_over_at_the_resumption() {
+        let (from, until) = (at("2024-03-01T00:00:00Z"), at("2024-04-01T00:00:00Z"));
+        let pause = Pause { from, until: Some(until) };
+        assert!(!pause.covers(at("2024-02-29T23:59:59.999999Z")));
+        assert!(pause.covers(from));
+        assert!(pause.covers(at("2024-03-31T23:59:59.999999Z")));
+        assert!(!pause.covers(until));
+        assert!(Pause { until: None, ..pause }.covers(at("2999-01-01T00:00:00Z")));
+    }
+
+    #[test]
+    fn a_revision_holds_from_its_instant_on_and_the_first_for_all_that_is_older() {
+        let revision = |number, from, months| {
+            let progress_reset = ProgressReset::Rolling { months, anchor: Anchor::ProgramStart };
+            let rules = rules(TierRetention::Permanent, progress_reset);
+            Revision { number, effective_from: at(from), rules }
+        };
+        let (first, second) = ("2024-01-01T00:00:00Z", "2024-06-01T00:00:00Z");
+        let program = Program::new(
+            "VIP".into(),
+            Currency::parse("GBP").unwrap(),
+            chrono_tz::UTC,
+            "2024-01-01".parse().unwrap(),
+            90,
+            vec![revision(1, first, 1), revision(2, second, 2)],
+            Vec::new(),
+        )
+        .unwrap();
+        let [one, two] = [0, 1].map(|i| &program.revisions()[i].rules);
+        assert_eq!(program.rules_at(at("2020-01-01T00:00:00Z")), one);
+        assert_eq!(program.rules_at(at("2024-05-31T23:59:59.999999Z")), one);
+        assert_eq!(program.rules_at(at(second)), two);
+        // A boundary comes before a revision of the same instant.
+        assert_eq!(program.rules_before(at(second)), one);
+        assert_eq!(program.rules_before(at("2024-06-01T00:00:00.000001Z")), two);
+        assert_eq!(program.latest(), two);
+    }
+}

@@ -158,6 +158,23 @@ mod tests {
     }
 
     #[test]
+    fn who_joined_at_the_midnight_between_two_stages_is_in_one_of_them() {
+        let zone: Tz = "Europe/London".parse().unwrap();
+        let now = at("2024-12-15T00:00:00Z");
+        let holding = |joined: &str| -> Vec<Stage> {
+            let joined_at = at(joined);
+            let signals = Signals { joined_at, last_order_at: None, is_cancelled: false };
+            let stages = Stage::WORDS.iter().map(|(_, stage)| *stage);
+            stages.filter(|stage| Window::of(*stage, zone, now).holds(&signals)).collect()
+        };
+        assert_eq!(holding("2023-12-15T23:59:59.999999Z"), [Stage::Engagement]);
+        assert_eq!(holding("2023-12-16T00:00:00Z"), [Stage::Designation]);
+        // British summer time: midnight of 16 June is 23:00 of the 15th in UTC.
+        assert_eq!(holding("2024-06-15T22:59:59.999999Z"), [Stage::Designation]);
+        assert_eq!(holding("2024-06-15T23:00:00Z"), [Stage::Identification]);
+    }
+
+    #[test]
     fn months_that_end_early_are_clamped() {
         // 31 August has no 31 February.
         let joined = "2023-08-31T12:00:00Z";

@@ -169,4 +169,12 @@ mod tests {
         let colours: Vec<_> = Status::WORDS.iter().map(|(_, status)| status.colour()).collect();
         assert_eq!(colours, ["green", "blue", "amber", "red"]);
     }
+
+    #[test]
+    fn a_flag_is_a_warning_to_those_who_are_linked() {
+        assert_eq!(
+            Status::WORDS.map(|(_, status)| status.is_warning()),
+            [false, false, true, true]
+        );
+    }
 }

@@ -180,4 +180,20 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn a_fault_names_the_tier_by_its_place_and_the_field() {
+        let faults = [
+            InvalidLadder::TooManyTiers,
+            InvalidLadder::DuplicateCode(2),
+            InvalidLadder::DuplicateRank(3),
+            InvalidLadder::ThresholdNotRising(1),
+        ];
+        let places = faults.map(|fault| fault.place());
+        assert_eq!(places, [None, Some((2, "code")), Some((3, "rank")), Some((1, "threshold"))]);
+        let many = (1..).take(TIERS_MAX + 1).map(|rank| tier(&format!("t{rank}"), rank, None));
+        let many: Vec<Tier> = many.collect();
+        assert_eq!(Ladder::new(many[1..].to_vec()).unwrap().tiers(), &many[1..]);
+        assert_eq!(Ladder::new(many), Err(vec![InvalidLadder::TooManyTiers]));
+    }
 }

@@ -408,6 +408,8 @@ fn converges(app: &App) {
             assert!(matches!(answer.status, 201 | 422), "{}", answer.text);
             stored += usize::from(answer.status == 201);
         }
+        // The background judges by its own clock: it has to be through first.
+        crate::role_matrix::at_rest(app, store().as_str());
         let mut now = Utc::now().trunc_subsecs(6) + Duration::days(2);
         for step in 0..4 {
             let about = format!("round {round}, step {step}");

@@ -466,3 +466,240 @@ fn totals_beyond_64_bits_are_an_error() {
     let history = History { orders, points: vec![] };
     assert_eq!(Fold::of(&program, JOINED, &history, None).err(), Some(Overflow));
 }
+
+/// The same program, paused.
+fn paused(program: &Program, from: &str, until: Option<&str>) -> Program {
+    let pause = Pause { from: at(from), until: until.map(at) };
+    Program::new(
+        program.name.clone(),
+        program.currency,
+        program.time_zone,
+        program.start_date,
+        program.grace_days,
+        program.revisions().to_vec(),
+        vec![pause],
+    )
+    .unwrap()
+}
+
+/// The same program, whose rules change at an instant.
+fn revised(program: &Program, from: &str, change: impl FnOnce(&mut Rules)) -> Program {
+    let mut revisions = program.revisions().to_vec();
+    let mut rules = program.latest().clone();
+    change(&mut rules);
+    let number = i64::try_from(revisions.len()).unwrap() + 1;
+    revisions.push(Revision { number, effective_from: at(from), rules });
+    Program::new(
+        program.name.clone(),
+        program.currency,
+        program.time_zone,
+        program.start_date,
+        program.grace_days,
+        revisions,
+        vec![],
+    )
+    .unwrap()
+}
+
+fn told(fold: &mut Fold, order: CompletedOrder) -> Vec<Outcome> {
+    let history = History { orders: vec![order], points: vec![] };
+    history.facts().unwrap().iter().map(|fact| fold.tell(fact).unwrap()).collect()
+}
+
+#[test]
+fn what_counts_begins_with_the_programs_start_and_with_the_enrolment() {
+    let program = vip(TierRetention::Permanent, ProgressReset::Never);
+    let joining = Joining { joined_at: Some(at("2024-03-01T00:00:00Z")), ..JOINED };
+    let mut fold = Fold::resume(&program, joining, State::default());
+    let mut why = |placed_at: &str, completed_at: &str| {
+        let order = order(completed_at, completed_at, 100);
+        told(&mut fold, CompletedOrder { placed_at: at(placed_at), ..order })[0].uncounted
+    };
+    let (start, late) = ("2024-01-01T00:00:00Z", "2024-02-29T23:59:59.999999Z");
+    assert_eq!(why(start, late), Some(Uncounted::BeforeEnrolment));
+    assert_eq!(why(start, "2024-03-01T00:00:00Z"), None);
+    let too_early = why("2023-12-31T23:59:59.999999Z", "2024-03-02T00:00:00Z");
+    assert_eq!(too_early, Some(Uncounted::BeforeProgramStart));
+}
+
+#[test]
+fn a_refund_takes_progress_only_of_an_order_that_counted_in_the_open_period() {
+    let program = vip(TierRetention::ResetEachPeriod, ProgressReset::CalendarYear);
+    let program = paused(&program, "2024-06-01T00:00:00Z", Some("2024-07-01T00:00:00Z"));
+    let why = |completed_at: &str| {
+        let mut fold = Fold::resume(&program, JOINED, State::default());
+        let id = RefundId::parse("r1").unwrap();
+        let refund = Refund { id, refunded_at: at("2025-02-01T00:00:00Z"), amount: 1 };
+        let order = order("o1", completed_at, 100);
+        told(&mut fold, CompletedOrder { refunds: vec![refund], ..order })[1].uncounted
+    };
+    assert_eq!(why("2024-06-01T00:00:00Z"), Some(Uncounted::OrderNotCounted));
+    assert_eq!(why("2024-12-31T23:59:59.999999Z"), Some(Uncounted::OrderOfEarlierPeriod));
+    assert_eq!(why("2025-01-01T00:00:00Z"), None);
+}
+
+#[test]
+fn a_refund_takes_back_points_by_the_tier_held_before_the_order() {
+    let by_tier = |rules: &mut Rules| {
+        let (code, name) = (way("order"), "Order".to_owned());
+        let by_tier = [(self::code("gold"), 10.into())].into();
+        let earns = Earns::PerCurrencyUnit;
+        rules.put_way(Way { code, name, earns, points: 1.into(), by_tier }).unwrap();
+    };
+    let program = vip(TierRetention::Permanent, ProgressReset::Never);
+    let program = revised(&program, "2024-02-01T00:00:00Z", by_tier);
+    let id = RefundId::parse("r1").unwrap();
+    let refund = Refund { id, refunded_at: at("2024-06-03T00:00:00Z"), amount: 1_000 };
+    let lifts = order("o1", "2024-06-01T00:00:00Z", 1_000);
+    let mut fold = Fold::resume(&program, JOINED, State::default());
+    // It lifts to gold, and is itself no order of who holds gold.
+    let outcomes = told(&mut fold, CompletedOrder { refunds: vec![refund], ..lifts });
+    let points: Vec<i64> = outcomes.iter().map(|outcome| outcome.change.points_earned).collect();
+    assert_eq!(points, [10, -10]);
+    let next = told(&mut fold, order("o2", "2024-06-04T00:00:00Z", 1_000));
+    assert_eq!(next[0].change.points_earned, 100);
+}
+
+#[test]
+fn a_threshold_lowered_below_the_progress_waits_for_a_fact_that_raises_it() {
+    let program = vip(TierRetention::Permanent, ProgressReset::Never);
+    let lowered = |rules: &mut Rules| {
+        let mut tiers = rules.ladder.tiers().to_vec();
+        tiers[2].threshold = Some(600);
+        rules.ladder = Ladder::new(tiers).unwrap();
+    };
+    let program = revised(&program, "2024-06-01T00:00:00Z", lowered);
+    let mut fold = Fold::resume(&program, JOINED, State::default());
+    let mut tier = |id: &str, completed_at: &str, total| {
+        told(&mut fold, order(id, completed_at, total));
+        fold.state().tier.clone().unwrap().code
+    };
+    assert_eq!(tier("o1", "2024-05-01T00:00:00Z", 700), code("silver"));
+    assert_eq!(tier("o2", "2024-06-02T00:00:00Z", 0), code("silver"));
+    assert_eq!(tier("o3", "2024-06-03T00:00:00Z", 1), code("gold"));
+}
+
+#[test]
+fn each_step_is_told_once() {
+    let program = vip(TierRetention::Permanent, ProgressReset::Never);
+    let mut fold = Fold::resume(&program, JOINED, State::default());
+    let start = at("2024-01-01T00:00:00Z");
+    let changed = |at, from, to, cause| Step::TierChanged { at, from, to: Some(code(to)), cause };
+    fold.advance(start);
+    let entered = changed(start, None, "bronze", Cause::Enrolment);
+    assert_eq!(fold.take_steps(), [Step::Enrolled { at: start }, entered]);
+    assert_eq!(fold.take_steps(), []);
+    told(&mut fold, order("o1", "2024-06-01T00:00:00Z", 500));
+    let from = Some(code("bronze"));
+    let lifted = changed(at("2024-06-01T00:00:00Z"), from, "silver", Cause::Fact);
+    assert_eq!(fold.take_steps(), [lifted]);
+}
+
+fn standing(program: &Program, history: &History, when: &str) -> Membership {
+    let state = folded(program, JOINED, history, at(when));
+    Membership::at(program, JOINED, state, &Achievements::default(), at(when))
+}
+
+#[test]
+fn a_period_whose_end_a_pause_covers_ends_after_the_resumption() {
+    let nothing = History::default();
+    let program = vip(TierRetention::ResetEachPeriod, ProgressReset::CalendarYear);
+    let period = |program: &Program, when| {
+        let membership = standing(program, &nothing, when);
+        assert!(!membership.permanent);
+        (membership.paused, membership.period.unwrap().end)
+    };
+    let new_year = |year: i32| Some(at(&format!("{year}-01-01T00:00:00Z")));
+    assert_eq!(period(&program, "2024-12-20T00:00:00Z"), (false, new_year(2025)));
+    let resumed = paused(&program, "2024-12-15T00:00:00Z", Some("2025-03-01T00:00:00Z"));
+    assert_eq!(period(&resumed, "2024-12-10T00:00:00Z"), (false, new_year(2026)));
+    assert_eq!(period(&resumed, "2024-12-20T00:00:00Z"), (true, new_year(2026)));
+    assert_eq!(period(&resumed, "2025-03-01T00:00:00Z"), (false, new_year(2026)));
+    // Nobody knows yet when a pause is over.
+    let open = paused(&program, "2024-12-15T00:00:00Z", None);
+    assert_eq!(period(&open, "2024-12-20T00:00:00Z"), (true, None));
+}
+
+#[test]
+fn the_next_order_lifts_where_it_is_the_last_one_or_the_threshold_is_reached_already() {
+    let rules = |method, threshold: i64, rate: i64| {
+        move |rules: &mut Rules| {
+            rules.entry_method = method;
+            rules.points_per_unit = rate.into();
+            let mut tiers = rules.ladder.tiers().to_vec();
+            tiers.truncate(2);
+            tiers[1].threshold = Some(threshold);
+            rules.ladder = Ladder::new(tiers).unwrap();
+        }
+    };
+    // After an order that reached nothing, silver is lowered.
+    let next = |method, threshold, rate, total| {
+        let program = vip(TierRetention::Permanent, ProgressReset::Never);
+        let program = revised(&program, "2024-02-01T00:00:00Z", rules(method, 1_000_000, 1));
+        let program = revised(&program, "2024-07-01T00:00:00Z", rules(method, threshold, rate));
+        let orders = vec![order("o1", "2024-06-01T00:00:00Z", total)];
+        let history = History { orders, points: vec![] };
+        let next = standing(&program, &history, "2024-08-01T00:00:00Z").next_tier.unwrap();
+        (next.remaining, next.next_order_lifts)
+    };
+    use EntryMethod::{AmountSpent, OrdersPlaced, PointsEarned};
+    assert_eq!(next(AmountSpent, 700, 1, 699), (1, false));
+    assert_eq!(next(AmountSpent, 700, 1, 700), (0, true));
+    assert_eq!(next(OrdersPlaced, 3, 1, 100), (2, false));
+    assert_eq!(next(OrdersPlaced, 2, 1, 100), (1, true));
+    assert_eq!(next(PointsEarned, 8, 1, 700), (1, false));
+    assert_eq!(next(PointsEarned, 7, 1, 700), (0, true));
+    // Where orders earn no points, none lifts.
+    assert_eq!(next(PointsEarned, 7, 0, 700), (0, false));
+}
+
+#[test]
+fn a_tier_achieved_twice_is_kept_from_the_first_time_on_and_again_after_a_fall() {
+    let program = vip(TierRetention::Permanent, ProgressReset::Never);
+    let mut achieved = Achievements::default();
+    let mut record = |program: &Program, to: &str, when: &str, fell_at: Option<&str>| {
+        let (from, to, cause) = (None, Some(code(to)), Cause::Fact);
+        let step = Step::TierChanged { at: at(when), from, to, cause };
+        let state = State { fell_at: fell_at.map(at), ..State::default() };
+        achieved.record(program, &state, &[step]);
+        let all = achieved.0.iter().map(|a| (a.code.to_string(), a.reached_at));
+        all.collect::<Vec<_>>()
+    };
+    let is = |code: &str, when: &str| (code.to_owned(), at(when));
+    let (march, june, july) =
+        ("2024-03-01T00:00:00Z", "2024-06-01T00:00:00Z", "2024-07-01T00:00:00Z");
+    assert_eq!(record(&program, "gold", june, None), [is("gold", june)]);
+    assert_eq!(record(&program, "gold", march, None), [is("gold", march)]);
+    assert_eq!(record(&program, "gold", july, None), [is("gold", march)]);
+    let both = [is("gold", march), is("silver", june)];
+    assert_eq!(record(&program, "silver", june, None), both);
+    // A fall at the instant itself comes before it.
+    let fallen = [is("gold", march), is("silver", june), is("gold", july)];
+    assert_eq!(record(&program, "gold", july, Some(july)), fallen);
+    // Where a period's end takes tiers away, none is kept.
+    let reset = vip(TierRetention::ResetEachPeriod, ProgressReset::CalendarYear);
+    assert_eq!(record(&reset, "silver", march, None), fallen);
+}
+
+#[test]
+fn the_higher_of_the_folds_tier_and_the_achieved_is_held_and_of_one_tier_the_earlier() {
+    let ladder = &vip(TierRetention::Permanent, ProgressReset::Never).latest().ladder.clone();
+    let (march, june, july) =
+        (at("2024-03-01T00:00:00Z"), at("2024-06-01T00:00:00Z"), at("2024-07-01T00:00:00Z"));
+    let held = |folded: (&str, Instant), achieved: (&str, Instant), when| {
+        let (tier, since) = folded;
+        let tier = Some(Held { code: code(tier), since });
+        let achieved = vec![Achievement { code: code(achieved.0), reached_at: achieved.1 }];
+        let held =
+            Achievements(achieved).tier_at(ladder, &State { tier, ..State::default() }, when);
+        held.map(|held| (held.code.to_string(), held.since))
+    };
+    let is = |code: &str, since| Some((code.to_owned(), since));
+    assert_eq!(held(("gold", june), ("silver", march), july), is("gold", june));
+    assert_eq!(held(("silver", june), ("gold", march), july), is("gold", march));
+    assert_eq!(held(("gold", june), ("gold", march), july), is("gold", march));
+    assert_eq!(held(("gold", march), ("gold", june), july), is("gold", march));
+    // What is achieved at an instant is held from it on.
+    assert_eq!(held(("silver", march), ("gold", june), june), is("gold", june));
+    assert_eq!(held(("silver", march), ("gold", july), june), is("silver", march));
+}

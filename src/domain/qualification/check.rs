@@ -172,4 +172,49 @@ mod tests {
         let other_window = |days| condition(Name::SpendInDays, Some(days), AtLeast(1));
         assert_eq!(contradictions(&[other_window(30), other_window(60)]), []);
     }
+
+    #[test]
+    fn what_says_little_contradicts_little() {
+        let days = |name, n, least| condition(name, Some(n), AtLeast(least));
+        let ever = |name, bound| condition(name, None, bound);
+        // At least nothing is no order.
+        assert!(together(
+            ever(Name::LifetimeSpend, AtLeast(0)),
+            ever(Name::OrdersTotal, AtMost(0))
+        ));
+        assert!(!together(
+            ever(Name::LifetimeSpend, AtLeast(1)),
+            ever(Name::OrdersTotal, AtMost(0))
+        ));
+        assert!(together(days(Name::SpendInDays, 30, 0), ever(Name::IdleDays, AtLeast(45))));
+        // Points and complaints come without orders.
+        for name in [Name::PointsInDays, Name::ComplaintsInDays] {
+            assert!(together(days(name, 30, 5), ever(Name::IdleDays, AtLeast(45))), "{name:?}");
+        }
+        // An order in 30 days, and 40 of all time or of a year.
+        let order = days(Name::OrdersInDays, 30, 1);
+        assert!(together(order.clone(), ever(Name::OrdersTotal, AtLeast(40))));
+        assert!(together(order, days(Name::SpendInDays, 365, 4_000)));
+    }
+
+    #[test]
+    fn a_contradiction_names_its_places() {
+        let spend = |bound| condition(Name::LifetimeSpend, None, bound);
+        let tenure = condition(Name::TenureMonths, None, AtLeast(6));
+        let asked = [tenure, spend(AtLeast(9)), spend(AtMost(5)), spend(AtLeast(7))];
+        let found = contradictions(&asked);
+        let names = (Name::LifetimeSpend, Name::LifetimeSpend);
+        assert_eq!(
+            found,
+            [
+                Contradiction::Together { place: 2, other: 1, names },
+                Contradiction::Twice { place: 3, other: 1 },
+                Contradiction::Together { place: 3, other: 2, names },
+            ]
+        );
+        assert_eq!(found.iter().map(Contradiction::place).collect::<Vec<_>>(), [2, 3, 3]);
+        // As a person counts who has them in another list.
+        let moved = found[0].clone().at_places(|place| place + 10);
+        assert_eq!(moved, Contradiction::Together { place: 12, other: 11, names });
+    }
 }

@@ -241,3 +241,67 @@ impl Metric {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metric(name: Name, window_days: Option<u32>) -> Metric {
+        Metric::new(name, window_days, None).unwrap()
+    }
+
+    #[test]
+    fn a_metric_has_the_window_and_the_tag_that_it_needs_and_no_other() {
+        let fields = |name, window, tag: Option<&str>| -> Vec<&str> {
+            let faults = Metric::new(name, window, tag.map(str::to_owned)).err();
+            faults.into_iter().flatten().map(InvalidMetric::field).collect()
+        };
+        assert_eq!(fields(Name::SpendInDays, Some(1), None), [""; 0]);
+        assert_eq!(fields(Name::SpendInDays, Some(WINDOW_DAYS_MAX), None), [""; 0]);
+        for bad in [None, Some(0), Some(WINDOW_DAYS_MAX + 1)] {
+            assert_eq!(fields(Name::SpendInDays, bad, None), ["window_days"], "{bad:?}");
+        }
+        assert_eq!(fields(Name::OrdersTotal, Some(30), Some("x")), ["window_days", "tag"]);
+        assert_eq!(fields(Name::HasTag, None, None), ["tag"]);
+        let tagged = Metric::new(Name::HasTag, None, Some("partner".into())).unwrap();
+        assert_eq!((tagged.tag(), tagged.window_days()), (Some("partner"), None));
+    }
+
+    #[test]
+    fn what_has_a_natural_end_asks_for_no_more() {
+        let most = |name: Name| name.value_max();
+        assert_eq!(most(Name::HasTag), Some(1));
+        assert_eq!(most(Name::TenureMonths), Some(100 * 12));
+        assert_eq!(most(Name::IdleDays), Some(36_500));
+        assert_eq!(most(Name::ComplaintResolutionHours), Some(36_500 * 24));
+        assert_eq!((most(Name::LifetimeSpend), most(Name::OrdersTotal)), (None, None));
+    }
+
+    #[test]
+    fn a_shorter_window_is_within_a_longer_one_of_the_same_kind_or_a_wider() {
+        let ever = [
+            (Name::SpendInDays, Name::LifetimeSpend),
+            (Name::OrdersInDays, Name::OrdersTotal),
+            (Name::PointsInDays, Name::PointsTotal),
+        ];
+        for (name, total) in ever {
+            let (short, long) = (metric(name, Some(30)), metric(name, Some(90)));
+            assert!(short.is_within(&long) && !long.is_within(&short), "{name:?}");
+            let total = metric(total, None);
+            assert!(long.is_within(&total) && !total.is_within(&long), "{name:?}");
+        }
+        let counted =
+            [Name::UnsatisfiedSurveysInDays, Name::ComplaintsInDays, Name::PublicComplaintsInDays];
+        for name in counted {
+            let (short, long) = (metric(name, Some(30)), metric(name, Some(90)));
+            assert!(short.is_within(&long) && !long.is_within(&short), "{name:?}");
+            assert!(!short.is_within(&metric(Name::OrdersInDays, Some(90))), "{name:?}");
+        }
+        let public = metric(Name::PublicComplaintsInDays, Some(30));
+        let all = metric(Name::ComplaintsInDays, Some(30));
+        assert!(public.is_within(&all) && !all.is_within(&public));
+        // What is not counted is within itself alone.
+        let tenure = metric(Name::TenureMonths, None);
+        assert!(tenure.is_within(&tenure) && !tenure.is_within(&metric(Name::IdleDays, None)));
+    }
+}

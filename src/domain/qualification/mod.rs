@@ -172,3 +172,118 @@ impl Qualification {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::metric::Name;
+    use super::*;
+    use crate::domain::activity::Kind;
+    use crate::domain::membership::Figures;
+
+    fn benefit(text: &str) -> BenefitCode {
+        BenefitCode::parse(text).unwrap()
+    }
+
+    fn rule(code: &str, name: Name, least: i64) -> Rule {
+        let metric = Metric::new(name, None, None).unwrap();
+        Rule {
+            code: RuleCode::parse(code).unwrap(),
+            name: code.to_uppercase(),
+            profile: Profile::BigSpender,
+            conditions: vec![Condition { metric, bound: Bound::AtLeast(least) }],
+            grant: Grant { benefits: vec![benefit(code), benefit("gift")], ..Grant::default() },
+            requires_approval: false,
+            is_enabled: true,
+            version: 1,
+        }
+    }
+
+    fn store(rules: &[Rule]) -> Qualification {
+        let rules = rules.iter().map(|rule| (rule.code.clone(), rule.clone())).collect();
+        Qualification { rules, ..Qualification::default() }
+    }
+
+    #[test]
+    fn the_value_of_a_bound_is_enough_and_no_value_is_not() {
+        let metric = Metric::new(Name::IdleDays, None, None).unwrap();
+        let finding = |bound, found| {
+            let condition = Condition { metric: metric.clone(), bound };
+            let finding = Finding { condition, found };
+            (finding.is_met(), finding.missing())
+        };
+        let (least, most) = (Bound::AtLeast(45), Bound::AtMost(45));
+        assert_eq!(finding(least, Some(44)), (false, Some(1)));
+        assert_eq!(finding(least, Some(45)), (true, None));
+        assert_eq!(finding(least, Some(46)), (true, None));
+        assert_eq!(finding(most, Some(44)), (true, None));
+        assert_eq!(finding(most, Some(45)), (true, None));
+        assert_eq!(finding(most, Some(46)), (false, Some(1)));
+        assert_eq!(finding(least, None), (false, None));
+        assert_eq!(finding(most, None), (false, None));
+    }
+
+    #[test]
+    fn a_rule_is_met_by_who_meets_all_its_conditions() {
+        let now: Instant = "2024-06-01T00:00:00Z".parse().unwrap();
+        let mut both = rule("spenders", Name::LifetimeSpend, 100_000);
+        both.conditions.extend(rule("regulars", Name::OrdersTotal, 10).conditions);
+        let found = |amount_spent, orders_placed| {
+            let signals = Signals {
+                joined_at: now,
+                lifetime: Figures { amount_spent, orders_placed, points_earned: 0 },
+                last_order_at: None,
+                cancellations: 0,
+                tags: Vec::new(),
+                counted: Vec::new(),
+                surveys: Vec::new(),
+                complaints: Vec::new(),
+                referrals: 0,
+                referral_spend: 0,
+            };
+            let findings = both.judge(&signals, chrono_tz::UTC, now).unwrap();
+            let values: Vec<Option<i64>> = findings.iter().map(|finding| finding.found).collect();
+            assert_eq!(values, [Some(amount_spent), Some(orders_placed)]);
+            is_met(&findings)
+        };
+        assert!(found(100_000, 10));
+        assert!(!found(100_000, 9));
+        assert!(!found(99_999, 10));
+    }
+
+    #[test]
+    fn what_a_rule_gives_says_why() {
+        let rule = rule("spenders", Name::LifetimeSpend, 1);
+        let profile = Some(Profile::BigSpender);
+        assert_eq!(rule.grant(), Grant { profile, ..rule.grant.clone() });
+        assert_eq!(rule.grant().benefits, [benefit("spenders"), benefit("gift")]);
+    }
+
+    #[test]
+    fn a_rule_minds_what_can_change_its_metrics_while_it_is_in_force() {
+        let spenders = rule("spenders", Name::LifetimeSpend, 1);
+        let disabled = Rule { is_enabled: false, ..rule("friends", Name::Referrals, 1) };
+        let store = store(&[spenders.clone(), disabled]);
+        assert_eq!(store.enabled().collect::<Vec<_>>(), [&spenders]);
+        assert!(store.minds(Trigger::Order));
+        assert!(!store.minds(Trigger::Activity(Kind::Referral)));
+    }
+
+    #[test]
+    fn rules_hold_amounts_where_they_ask_for_money() {
+        let friends = rule("friends", Name::Referrals, 1);
+        let disabled = Rule { is_enabled: false, ..rule("spenders", Name::LifetimeSpend, 1) };
+        assert!(!store(std::slice::from_ref(&friends)).has_amounts());
+        assert!(store(&[friends, disabled]).has_amounts());
+    }
+
+    #[test]
+    fn a_benefit_that_is_dropped_is_granted_by_no_rule() {
+        let one = rule("one", Name::Referrals, 1);
+        let mut store = store(&[one, rule("two", Name::OrdersTotal, 1)]);
+        assert!(store.names_benefit(&benefit("gift")));
+        store.drop_benefit(&benefit("gift"));
+        assert!(!store.names_benefit(&benefit("gift")));
+        let left: Vec<_> = store.rules.values().map(|rule| rule.grant.benefits.clone()).collect();
+        assert_eq!(left, [[benefit("one")], [benefit("two")]]);
+    }
+}

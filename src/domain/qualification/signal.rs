@@ -324,4 +324,102 @@ mod tests {
         // 31 January and a month is 29 February.
         assert_eq!(read(Name::TenureMonths), 1);
     }
+
+    #[test]
+    fn a_survey_leaves_the_window_with_its_instant() {
+        let answered = at("2024-06-01T10:00:00Z");
+        let signals = Signals { surveys: vec![(answered, 1)], ..nobody() };
+        let count = |now| value(&signals, Name::UnsatisfiedSurveysInDays, Some(30), now);
+        assert_eq!(count("2024-07-01T09:59:59.999999Z"), Some(1));
+        assert_eq!(count("2024-07-01T10:00:00Z"), Some(0));
+    }
+
+    fn rule(asked: &[(Name, Option<u32>)]) -> Rule {
+        use crate::domain::designation::{Grant, Profile};
+        use crate::domain::id::RuleCode;
+        use crate::domain::qualification::{Bound, Condition};
+        let condition = |(name, window): &(Name, Option<u32>)| {
+            let metric = Metric::new(*name, *window, None).unwrap();
+            Condition { metric, bound: Bound::AtLeast(1) }
+        };
+        Rule {
+            code: RuleCode::parse("rule").unwrap(),
+            name: "Rule".into(),
+            profile: Profile::Other,
+            conditions: asked.iter().map(condition).collect(),
+            grant: Grant::default(),
+            requires_approval: false,
+            is_enabled: true,
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn no_more_of_the_history_is_wanted_than_the_longest_window_asks_for() {
+        let now = at("2024-07-01T00:00:00Z");
+        let wanted = |rules: &[Rule]| Wanted::by(rules, now);
+        let all_time = [Name::LifetimeSpend, Name::TenureMonths, Name::NeverCancelled];
+        assert_eq!(wanted(&[rule(&all_time.map(|name| (name, None)))]), Wanted::default());
+        let spend = rule(&[(Name::SpendInDays, Some(30)), (Name::OrdersInDays, Some(10))]);
+        let points = rule(&[(Name::PointsInDays, Some(20)), (Name::Referrals, None)]);
+        let of_both = Wanted {
+            counted_after: Some(at("2024-06-01T00:00:00Z")),
+            referrals: true,
+            ..Wanted::default()
+        };
+        assert_eq!(wanted(&[spend, points]), of_both);
+        let others = [
+            (Name::UnsatisfiedSurveysInDays, Some(10)),
+            (Name::ComplaintsInDays, Some(10)),
+            (Name::ReferralSpend, None),
+        ];
+        let recent = Wanted {
+            surveys_after: Some(at("2024-06-21T00:00:00Z")),
+            complaints_after: Some(at("2024-06-21T00:00:00Z")),
+            referral_spend: true,
+            ..Wanted::default()
+        };
+        assert_eq!(wanted(&[rule(&others)]), recent);
+        // Open ones may be as old as they like.
+        let open = Wanted { complaints_after: Some(Instant::MIN_UTC), ..recent };
+        assert_eq!(wanted(&[rule(&others), rule(&[(Name::OpenComplaints, None)])]), open);
+    }
+
+    #[test]
+    fn each_metric_is_minded_by_what_can_change_it() {
+        let minded = |trigger: Trigger| -> Vec<Name> {
+            let names = Name::WORDS.iter().map(|(_, name)| *name);
+            names.filter(|name| trigger.matters_to(*name)).collect()
+        };
+        assert_eq!(
+            minded(Trigger::Order),
+            [
+                Name::LifetimeSpend,
+                Name::SpendInDays,
+                Name::OrdersTotal,
+                Name::OrdersInDays,
+                Name::TenureMonths,
+                Name::IdleDays,
+                Name::PointsTotal,
+                Name::PointsInDays,
+            ]
+        );
+        let of = |kind| minded(Trigger::Activity(kind));
+        assert_eq!(of(Kind::Points), [Name::TenureMonths, Name::PointsTotal, Name::PointsInDays]);
+        assert_eq!(of(Kind::Referral), [Name::Referrals, Name::ReferralSpend]);
+        assert_eq!(of(Kind::Survey), [Name::UnsatisfiedSurveysInDays]);
+        assert_eq!(
+            of(Kind::Complaint),
+            [
+                Name::ComplaintsInDays,
+                Name::PublicComplaintsInDays,
+                Name::OpenComplaints,
+                Name::ComplaintResolutionHours,
+            ]
+        );
+        assert_eq!(of(Kind::Contact), []);
+        let profile = [Name::TenureMonths, Name::NeverCancelled, Name::HasTag];
+        assert_eq!(minded(Trigger::Profile), profile);
+        assert_eq!(minded(Trigger::Anything).len(), Name::WORDS.len());
+    }
 }

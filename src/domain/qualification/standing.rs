@@ -381,4 +381,55 @@ mod tests {
                 .all(|(word, sentence, _)| !word.is_empty() && sentence.ends_with('.'))
         );
     }
+
+    #[test]
+    fn a_rule_of_a_vip_who_was_designated_again_has_yet_to_act() {
+        let rule = rule(false);
+        let shown = |outcome, is_automatic, designation: Option<&Designation>| {
+            let stood_back = Standing { outcome: Some(outcome), ..Standing::new(&rule, day(2)) };
+            Shown::of(&rule, true, is_automatic, Some(&stood_back), designation, day(20))
+        };
+        let again = designation();
+        for outcome in [Outcome::RemovedByPerson, Outcome::DesignationEnded] {
+            let settled = Shown::Settled(outcome);
+            assert_eq!(shown(outcome, true, Some(&again)), Shown::Pending);
+            assert_eq!(shown(outcome, false, Some(&again)), settled);
+            assert_eq!(shown(outcome, true, None), settled);
+        }
+        let over = ended(EndReason::EndsAt, day(5));
+        let settled = Shown::Settled(Outcome::DesignationEnded);
+        assert_eq!(shown(Outcome::DesignationEnded, true, Some(&over)), settled);
+    }
+
+    #[test]
+    fn all_is_said_once_each_rule_that_is_met_has_acted_for_good() {
+        let (one, two) =
+            (rule(false), Rule { code: RuleCode::parse("two").unwrap(), ..rule(false) });
+        let automatic = Qualification::default();
+        let by_hand = Qualification { is_automatic: false, ..Qualification::default() };
+        let standings = |stored: &[(&Rule, Option<Outcome>)]| -> BTreeMap<RuleCode, Standing> {
+            let standing = |(rule, outcome): &(&Rule, Option<Outcome>)| {
+                let standing = Standing { outcome: *outcome, ..Standing::new(rule, day(2)) };
+                (rule.code.clone(), standing)
+            };
+            stored.iter().map(standing).collect()
+        };
+        let granted = (&one, Some(Outcome::Granted));
+        let settled = |store, met: &[&Rule], stored: &[(&Rule, Option<Outcome>)]| {
+            is_settled(store, met.iter().copied(), &standings(stored))
+        };
+        assert!(settled(&automatic, &[], &[]));
+        assert!(settled(&automatic, &[&one], &[granted]));
+        // A rule that is newly met, or that is no longer.
+        assert!(!settled(&automatic, &[&one, &two], &[granted]));
+        assert!(!settled(&automatic, &[], &[granted]));
+        // One that has yet to act, or may act again; by hand, none acts.
+        for outcome in [None, Some(Outcome::Declined)] {
+            assert!(!settled(&automatic, &[&one], &[(&one, outcome)]), "{outcome:?}");
+            assert!(settled(&by_hand, &[&one], &[(&one, outcome)]), "{outcome:?}");
+        }
+        // One that was changed.
+        let changed = Rule { version: 4, ..one.clone() };
+        assert!(!settled(&automatic, &[&changed], &[granted]));
+    }
 }

@@ -159,6 +159,21 @@ mod tests {
     }
 
     #[test]
+    fn each_advice_says_what_it_goes_by() {
+        let texts = ShareAdvice::WORDS.map(|(_, advice)| advice.text());
+        let starts = [
+            "Fewer than 5 %",
+            "5 to 10 %",
+            "More than 10 %",
+            "More than 20 %",
+            "There are no customers",
+        ];
+        for (text, start) in texts.into_iter().zip(starts) {
+            assert!(text.starts_with(start) && text.ends_with('.'), "{text}");
+        }
+    }
+
+    #[test]
     fn who_was_kept_and_ordered_was_retained_and_80_percent_are_aimed_at() {
         let mut retention = Retention::default();
         assert_eq!((retention.percent(), retention.advice()), (None, RetentionAdvice::NoVips));
