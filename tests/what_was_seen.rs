@@ -29,6 +29,10 @@ fn what_the_tests_saw_is_what_the_document_states() {
                 if status >= 500 {
                     continue;
                 }
+                let response = match response["$ref"].as_str() {
+                    Some(name) => document_json().pointer(name.trim_start_matches('#')).unwrap(),
+                    None => response,
+                };
                 let problem = &response["content"]["application/problem+json"];
                 match problem.get("examples").and_then(Value::as_object) {
                     Some(examples) => stated.extend(

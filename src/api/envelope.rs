@@ -6,7 +6,7 @@
 //! string: identifiers and search words are the shop's.
 
 use super::instance::Instance;
-use super::problem::{ApiError, Code};
+use super::problem::{self, ApiError, Code};
 use super::rate_limit::Allowance;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -16,6 +16,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, ResponseError, web};
 use tracing::Instrument;
 use tracing::field::Empty;
+use utoipa::openapi::{Components, Paths, Ref};
 
 /// The longest URL, in bytes: path and query string.
 const URL_LENGTH_MAX: usize = 8 * 1024;
@@ -98,6 +99,30 @@ fn refusal(request: &ServiceRequest) -> Option<Code> {
     }
     let headers = request.headers().iter().map(size).fold(0, usize::saturating_add);
     (headers > HEADERS_SIZE_MAX).then_some(Code::HeadersTooLarge)
+}
+
+/// States of every operation that it refuses a head that is too large.
+pub fn document(paths: &mut Paths, components: &mut Components) {
+    for (name, code) in
+        [("UrlTooLong", Code::UrlTooLong), ("HeadersTooLarge", Code::HeadersTooLarge)]
+    {
+        for (status, response) in problem::document(&[&[code]]) {
+            components.responses.insert(name.to_owned(), response);
+            for item in paths.paths.values_mut() {
+                let operations = [
+                    &mut item.get,
+                    &mut item.put,
+                    &mut item.post,
+                    &mut item.patch,
+                    &mut item.delete,
+                ];
+                for operation in operations.into_iter().flatten() {
+                    let stated = Ref::from_response_name(name).into();
+                    operation.responses.responses.insert(status.clone(), stated);
+                }
+            }
+        }
+    }
 }
 
 /// Whether a caller may send more on the same connection: who has shown a

@@ -21,7 +21,7 @@ use std::future::{Ready, ready};
 use std::sync::{OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 use utoipa::openapi::path::{Operation, Parameter};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{HeaderBuilder, Paths, RefOr};
 use utoipa::{IntoParams, ToSchema};
 use validator::{Validate, ValidationErrors, ValidationErrorsKind};
@@ -690,8 +690,12 @@ pub fn document_versions(paths: &mut Paths) {
                 RefOr::Ref(_) => None,
             });
             let Some(header) = { stated }.find(|stated| stated.name == IF_MATCH) else { continue };
-            let text = ObjectBuilder::new().schema_type(Type::String);
-            header.schema = Some(text.pattern(Some(IF_MATCH_PATTERN)).into());
+            let tags = ObjectBuilder::new()
+                .schema_type(Type::String)
+                .format(Some(SchemaFormat::Custom("entity-tags".to_owned())))
+                .pattern(Some(IF_MATCH_PATTERN))
+                .examples(["\"7\"", "*"]);
+            header.schema = Some(tags.into());
             let description = header.description.take().unwrap_or_default();
             header.description = Some(format!("{description} {IF_MATCH_NOTE}"));
             changed.insert(path.clone());

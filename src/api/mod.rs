@@ -241,6 +241,7 @@ pub fn document() -> OpenApi {
     close_shapes(&mut components.schemas);
     idempotency::document(&mut served.paths);
     extract::document_versions(&mut served.paths);
+    envelope::document(&mut served.paths, &mut components);
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")

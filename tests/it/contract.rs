@@ -19,6 +19,14 @@ pub struct Operation {
     pub stated: &'static Value,
 }
 
+/// What a part of the document stands for.
+pub fn resolved(part: &'static Value) -> &'static Value {
+    match part["$ref"].as_str() {
+        Some(name) => resolved(document_json().pointer(name.trim_start_matches('#')).unwrap()),
+        None => part,
+    }
+}
+
 /// Every operation that wants a token.
 pub fn operations() -> Vec<Operation> {
     let mut found = Vec::new();
@@ -134,7 +142,8 @@ impl Operation {
         let mut found = BTreeSet::new();
         for (status, response) in self.stated["responses"].as_object().unwrap() {
             let status = status.parse().unwrap();
-            match response["content"]["application/problem+json"]["examples"].as_object() {
+            let problem = &resolved(response)["content"]["application/problem+json"];
+            match problem["examples"].as_object() {
                 Some(codes) => found.extend(codes.keys().map(|code| (status, Some(code.as_str())))),
                 None => {
                     found.insert((status, None));

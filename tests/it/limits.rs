@@ -1,7 +1,7 @@
 //! Each limit of a request: what is just within it passes, and what is just
 //! beyond it has its error.
 
-use crate::contract::{Operation, operations};
+use crate::contract::{Operation, operations, resolved};
 use crate::operation::until;
 use crate::support::*;
 use accolade::api::auth::{Caller, Role};
@@ -22,14 +22,6 @@ struct Bound {
     beyond: Value,
     /// What is said of what lies beyond.
     detail: String,
-}
-
-/// What a schema stands for.
-fn resolved(schema: &'static Value) -> &'static Value {
-    match schema["$ref"].as_str() {
-        Some(name) => resolved(document_json().pointer(name.trim_start_matches('#')).unwrap()),
-        None => schema,
-    }
 }
 
 fn is_of(schema: &Value, kind: &str) -> bool {
@@ -385,6 +377,24 @@ fn heads_may_be_as_large_as_is_said_and_no_larger() {
     let (status, answer) = status_of(&app, endless.as_bytes());
     assert_eq!(status, 431);
     assert!(!answer.contains("headers_too_large"));
+}
+
+#[test]
+fn no_operation_takes_a_head_that_is_too_large() {
+    let app = App::on_sqlite();
+    let client = app.client_with(None);
+    let with_much = app.client_with(None).with("a", &"x".repeat(32_768));
+    for (pattern, item) in document_json()["paths"].as_object().unwrap() {
+        let part = |part| if str::starts_with(part, '{') { "x" } else { part };
+        let path = pattern.split('/').map(part).collect::<Vec<_>>().join("/");
+        for method in item.as_object().unwrap().keys() {
+            let method = method.to_uppercase();
+            assert!(operation(&method, &path).is_some(), "{method} {path}");
+            let long = format!("{path}?{}", "x".repeat(8_192));
+            client.send(&method, &long, None).expect_problem(414, "url_too_long");
+            with_much.send(&method, &path, None).expect_problem(431, "headers_too_large");
+        }
+    }
 }
 
 #[test]
