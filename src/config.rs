@@ -75,6 +75,14 @@ impl Config {
             let rule = "must be sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME".to_owned();
             faults.push(InvalidSetting { name: "DATABASE_URL", rule });
         }
+        // libpq would repeat what it can't decode, and it may be of the password.
+        let is_escape = |part: &str| {
+            part.get(..2).is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        };
+        if database_url.starts_with("postgres") && !database_url.split('%').skip(1).all(is_escape) {
+            let rule = "must have two hexadecimal digits after each %: a % of itself is %25";
+            faults.push(InvalidSetting { name: "DATABASE_URL", rule: rule.to_owned() });
+        }
         let mut number = |name: &'static str, default: u32, range: RangeInclusive<u32>| {
             let value = text(name, &default.to_string());
             let parsed = value.parse().ok().filter(|n| range.contains(n));
@@ -241,6 +249,23 @@ mod tests {
         assert_eq!(config.database_url, "sqlite://accolade.db");
         assert_eq!(config.listen_addr, "127.0.0.1:8080");
         assert_eq!(config.rate_limit, 0);
+    }
+
+    #[test]
+    fn a_password_that_is_not_escaped_is_not_shown() {
+        let passwords = [
+            ("pa%ss", false),
+            ("50%", false),
+            ("%\u{e4}", false),
+            ("%e4%25", true),
+            ("plain", true),
+        ];
+        for (password, is_good) in passwords {
+            let url = format!("postgres://u:{password}@h/d");
+            let said = read(&[("DATABASE_URL", &url)]).err().map(|faults| faults[0].to_string());
+            assert_eq!(said.is_none(), is_good, "{password}");
+            assert!(said.is_none_or(|said| said.contains("%25") && !said.contains("u:")));
+        }
     }
 
     #[test]

@@ -41,7 +41,7 @@ enum Command {
     /// Brings the database up to date, then listens on LISTEN_ADDR and prints
     /// the address on one line once it answers. Interactive documents are at /docs.
     Serve {
-        /// Fill an empty database with a small believable store named "demo",
+        /// First make a small believable store named "demo", if it is not there,
         /// and print ready-to-paste curl lines with tokens for each role.
         #[arg(long)]
         demo: bool,
@@ -81,8 +81,8 @@ enum Command {
     Backup(BackupArgs),
     /// Print the OpenAPI document.
     Openapi,
-    /// Ask a serving instance on LISTEN_ADDR whether it lives; fails where it
-    /// does not. For container images.
+    /// Ask an instance at 127.0.0.1, on LISTEN_ADDR's port, whether it lives;
+    /// fails where it does not. For container images.
     Healthcheck,
 }
 

@@ -16,7 +16,7 @@ fn what_the_tests_saw_is_what_the_document_states() {
     let mut seen: BTreeSet<Seen> = BTreeSet::new();
     for line in lines.lines() {
         let (operation, status, code): Seen = serde_json::from_str(line).unwrap();
-        if status < 500 {
+        if status < 500 || status == 503 {
             seen.insert((operation, status, code));
         }
     }
@@ -26,7 +26,7 @@ fn what_the_tests_saw_is_what_the_document_states() {
             let Some(id) = operation["operationId"].as_str() else { continue };
             for (status, response) in operation["responses"].as_object().unwrap() {
                 let status: u64 = status.parse().unwrap();
-                if status >= 500 {
+                if status >= 500 && status != 503 {
                     continue;
                 }
                 let response = match response["$ref"].as_str() {

@@ -137,6 +137,9 @@ impl<P: Permission> FromRequest for Allowed<P> {
     }
 }
 
+/// Noted of a request that came with a valid token.
+pub struct HasToken;
+
 /// Who calls, if the token is good and not too many requests came with it. How
 /// many are left is noted for the answer's envelope.
 fn caller(request: &HttpRequest) -> ApiResult<Caller> {
@@ -144,6 +147,7 @@ fn caller(request: &HttpRequest) -> ApiResult<Caller> {
         .zip(request.app_data::<web::Data<Verifier>>())
         .and_then(|(token, verifier)| verifier.verify(token, now()))
         .ok_or_else(|| ApiError::new(Code::Unauthorized))?;
+    request.extensions_mut().insert(HasToken);
     let instance = request.app_data::<web::Data<Instance>>();
     if let Some(limit) = instance.and_then(|instance| instance.rate_limit.as_ref()) {
         let allowance = limit.take(&caller);

@@ -5,18 +5,20 @@
 //! The log names the template of a path and never the path, nor a query
 //! string: identifiers and search words are the shop's.
 
+use super::auth::HasToken;
 use super::instance::Instance;
 use super::problem::{self, ApiError, Code};
 use super::rate_limit::Allowance;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{ConnectionType, Method, StatusCode};
+use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, ResponseError, web};
 use tracing::Instrument;
 use tracing::field::Empty;
-use utoipa::openapi::{Components, Paths, Ref};
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::{Components, PathItem, Paths, Ref};
 
 /// The longest URL, in bytes: path and query string.
 const URL_LENGTH_MAX: usize = 8 * 1024;
@@ -76,7 +78,11 @@ pub async fn envelope(
     if let Some(allowance) = allowance {
         allowance.add_to(response.headers_mut());
     }
-    if instance.is_draining() || !may_stay(&route, status) {
+    // Who has shown a token may send more on the same connection. The server's
+    // clock runs for the first request's head alone, so anybody else could send
+    // a second one as slowly as they like.
+    let has_token = response.request().extensions().contains::<HasToken>();
+    if instance.is_draining() || !has_token {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     let took = started.elapsed();
@@ -101,35 +107,30 @@ fn refusal(request: &ServiceRequest) -> Option<Code> {
     (headers > HEADERS_SIZE_MAX).then_some(Code::HeadersTooLarge)
 }
 
-/// States of every operation that it refuses a head that is too large.
+/// What operations are answered before they are looked at, and which of them.
+type Refusal = (&'static str, Code, fn(&str, &Operation) -> bool);
+const REFUSALS: [Refusal; 4] = [
+    ("UrlTooLong", Code::UrlTooLong, |_, _| true),
+    ("HeadersTooLarge", Code::HeadersTooLarge, |_, _| true),
+    ("RequestTimeout", Code::RequestTimeout, |_, stated| stated.request_body.is_some()),
+    ("Unavailable", Code::Unavailable, |path, _| path.starts_with("/v1/")),
+];
+
+/// States of every operation how it can be refused whatever it is for.
 pub fn document(paths: &mut Paths, components: &mut Components) {
-    for (name, code) in
-        [("UrlTooLong", Code::UrlTooLong), ("HeadersTooLarge", Code::HeadersTooLarge)]
-    {
+    for (name, code, is_for) in REFUSALS {
         for (status, response) in problem::document(&[&[code]]) {
             components.responses.insert(name.to_owned(), response);
-            for item in paths.paths.values_mut() {
-                let operations = [
-                    &mut item.get,
-                    &mut item.put,
-                    &mut item.post,
-                    &mut item.patch,
-                    &mut item.delete,
-                ];
-                for operation in operations.into_iter().flatten() {
+            for (path, item) in &mut paths.paths {
+                let PathItem { get, put, post, patch, delete, .. } = item;
+                let operations = [get, put, post, patch, delete].into_iter().flatten();
+                for operation in operations.filter(|operation| is_for(path, operation)) {
                     let stated = Ref::from_response_name(name).into();
                     operation.responses.responses.insert(status.clone(), stated);
                 }
             }
         }
     }
-}
-
-/// Whether a caller may send more on the same connection: who has shown a
-/// token may. The server's clock runs for the first request's head alone, so
-/// anybody else could send a second one as slowly as they like.
-fn may_stay(route: &str, status: StatusCode) -> bool {
-    route.starts_with("/v1/") && status != StatusCode::UNAUTHORIZED
 }
 
 /// The id that the caller gave, where it is one short word, or a new one.
@@ -201,13 +202,5 @@ mod tests {
     fn any_method_has_one_of_a_few_names() {
         assert_eq!(method_name(&Method::PATCH), "PATCH");
         assert_eq!(method_name(&Method::from_bytes(b"BREW").unwrap()), "_OTHER");
-    }
-
-    #[test]
-    fn who_has_shown_a_token_may_stay() {
-        assert!(may_stay("/v1/orders/{order_id}", StatusCode::NOT_FOUND));
-        assert!(!may_stay("/v1/orders/{order_id}", StatusCode::UNAUTHORIZED));
-        assert!(!may_stay(UNMATCHED, StatusCode::NOT_FOUND));
-        assert!(!may_stay("/healthz", StatusCode::OK));
     }
 }

@@ -3,7 +3,7 @@
 use super::activities::ActivityIn;
 use super::auth::{Allowed, WriteFacts};
 use super::customers::CustomerIn;
-use super::extract::{NoQuery, parse, read_body, read_json};
+use super::extract::{BODY_BYTES_MAX, NoQuery, parse, read_body, read_json};
 use super::instance::Instance;
 use super::orders::OrderIn;
 use super::problem::{ApiError, ApiResult, Code, Fault, Problem, TOKEN, problems};
@@ -89,8 +89,8 @@ problems!(PostFactsProblems: TOKEN, &[
 /// and `{"customer": {"customer_id": "c1", …}}`, with the fields that a PUT of
 /// the same takes, in any order; a refund's order may come in the same batch.
 /// Each line is stored or refused for itself, and each customer's membership
-/// is folded once. At most 10,000 lines and 8 MiB; of a line, the first 10
-/// faults are told. An instance has 16 batches in hand at once; one more is 503
+/// is folded once. At most 10,000 lines and 8 MiB, and 256 KiB a line; of a line,
+/// the first 10 faults are told. An instance has 16 batches in hand at once; one more is 503
 /// `unavailable` at once. Roles: `storefront`.
 #[utoipa::path(
     tag = "Facts",
@@ -122,7 +122,9 @@ pub async fn post_facts(
     let body = read_body(payload.into_inner(), BATCH_BYTES_MAX).await?;
     let mut results: BTreeMap<usize, Result<Stored, ApiError>> = BTreeMap::new();
     let mut parsed: Vec<(usize, Line)> = Vec::new();
-    for (number, line) in read_lines(&body)? {
+    // Large batches take some time to read, and other requests do not wait for it.
+    let lines = web::block(move || read_lines(&body)).await;
+    for (number, line) in lines.map_err(|_| ApiError::new(Code::Unavailable))?? {
         match line {
             Ok(line) => parsed.push((number, line)),
             Err(error) => {
@@ -148,7 +150,13 @@ pub fn read_lines(body: &[u8]) -> ApiResult<Vec<(usize, ApiResult<Line>)>> {
         let detail = format!("a batch has at most {LINES_MAX} lines");
         return Err(ApiError::invalid(vec![Fault::new("", detail)]));
     }
-    let parse = |line| parse_line(line).map_err(|error| error.with_faults_max(FAULTS_OF_LINE_MAX));
+    let parse = |line: &str| {
+        if line.len() > BODY_BYTES_MAX {
+            let detail = format!("must have at most {BODY_BYTES_MAX} bytes");
+            return Err(ApiError::invalid(vec![Fault::new("", detail)]));
+        }
+        parse_line(line).map_err(|error| error.with_faults_max(FAULTS_OF_LINE_MAX))
+    };
     Ok(lines.into_iter().map(|(number, line)| (number, parse(line))).collect())
 }
 

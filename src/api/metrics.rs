@@ -216,7 +216,11 @@ fn page(instance: &Instance, load: db::Load, waiting: Option<events::Waiting>) -
 
 problems!(MetricsProblems: &[Code::InvalidRequest]);
 
-/// Figures of this instance, for Prometheus. It wants no token: keep it off the public net.
+/// Figures of this instance, for Prometheus.
+///
+/// In its text format. What is read from the database is left out while that
+/// does not answer; no identifier is in it. It wants no token: keep it off the
+/// public net.
 #[utoipa::path(
     tag = "Operation",
     operation_id = "get_metrics",

@@ -53,6 +53,7 @@ use crate::db::{Db, Tx};
 use crate::domain::id::StoreId;
 use crate::workflow;
 use crate::workflow::memberships::program_of;
+use actix_web::dev::ResourceDef;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use problem::{ApiError, ApiResult, Code};
@@ -82,13 +83,11 @@ identifiers are the caller's own. Unknown fields and query parameters are refuse
 
 **Problems.** Errors are `application/problem+json` with a stable `code`. 400 and 422 are for what the \
 request alone shows, with all faults at once (up to 100); 409 is for what depends on stored state or on the clock. \
-Any operation can answer 500 `internal` and 503 `unavailable` (try again after `Retry-After`); \
-one with a body can answer 408 `request_timeout`, and one with a large head 414 `url_too_long` \
-or 431 `headers_too_large`. \
+Any operation can answer 500 `internal`. \
 Each answer has an `X-Request-Id`, yours if you sent one; the log knows the request by it.
 
 **Limits.** A URL has at most 8 KiB, header fields 32 KiB together, a token 8 KiB, JSON 256 KiB on 16 levels, \
-a batch of facts 8 MiB and 10,000 lines; texts, lists and numbers have what their schemas say. \
+a batch of facts 8 MiB and 10,000 lines of 256 KiB; texts, lists and numbers have what their schemas say. \
 Where requests are limited by rate, each answer to a valid token says what is left of them in `RateLimit` and \
 `RateLimit-Policy`, and 429 `rate_limited` comes with `Retry-After`; the tokens of one subject in one store count together.
 
@@ -304,16 +303,18 @@ pub fn schemas_json() -> Value {
 
 /// Answers what no route takes: 405 where the path has other methods, else 404.
 pub async fn unknown_route(request: HttpRequest) -> HttpResponse {
-    let mut methods: Vec<String> = Vec::new();
-    if let Some(paths) = document_json().get("paths").and_then(Value::as_object) {
-        for (pattern, item) in paths {
-            if actix_web::dev::ResourceDef::new(pattern.as_str()).is_match(request.path()) {
-                methods.extend(
-                    item.as_object().into_iter().flatten().map(|(method, _)| method.to_uppercase()),
-                );
-            }
-        }
-    }
+    static RESOURCES: OnceLock<Vec<(ResourceDef, Vec<String>)>> = OnceLock::new();
+    let resources = RESOURCES.get_or_init(|| {
+        let paths = document_json().get("paths").and_then(Value::as_object);
+        let resource = |(pattern, item): (&String, &Value)| {
+            let methods = item.as_object().into_iter().flatten();
+            let methods = methods.map(|(method, _)| method.to_uppercase()).collect();
+            (ResourceDef::new(pattern.as_str()), methods)
+        };
+        paths.into_iter().flatten().map(resource).collect()
+    });
+    let taken = resources.iter().filter(|(resource, _)| resource.is_match(request.path()));
+    let methods: Vec<&str> = taken.flat_map(|(_, methods)| methods).map(String::as_str).collect();
     if methods.is_empty() {
         return ApiError::new(Code::NotFound).error_response();
     }

@@ -327,6 +327,14 @@ impl std::fmt::Display for ApiError {
     }
 }
 
+impl Code {
+    /// Whether the same request may go well a little later: it is answered with
+    /// `Retry-After`.
+    fn is_to_be_tried_again(self) -> bool {
+        matches!(self, Self::RateLimited | Self::Unavailable)
+    }
+}
+
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         self.code.status()
@@ -338,7 +346,7 @@ impl ResponseError for ApiError {
             Code::Unauthorized => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
             }
-            Code::RateLimited | Code::Unavailable => {
+            code if code.is_to_be_tried_again() => {
                 response.insert_header((header::RETRY_AFTER, "1"));
             }
             _ => {}
@@ -377,7 +385,7 @@ pub fn document(codes: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
             let mut response = ResponseBuilder::new()
                 .description(lines.join("\n\n"))
                 .content("application/problem+json", content);
-            if codes.contains(&Code::RateLimited) {
+            if codes.iter().any(|code| code.is_to_be_tried_again()) {
                 response = response.header("Retry-After", retry_after());
             }
             let response = response.build();

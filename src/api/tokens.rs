@@ -192,6 +192,7 @@ fn part<T: DeserializeOwned>(text: &str) -> Option<T> {
 }
 
 /// A key, and the one algorithm that it verifies by.
+#[derive(Clone)]
 struct Key {
     algorithm: Algorithm,
     key: DecodingKey,
@@ -204,14 +205,17 @@ struct Keys(HashMap<String, Key>);
 /// What only private and symmetric keys have.
 const NEVER_PUBLIC: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
+/// A JSON Web Key Set (RFC 7517).
+#[derive(Deserialize)]
+struct KeySet {
+    keys: Vec<Map<String, Value>>,
+}
+
 impl Keys {
-    /// Reads a JSON Web Key Set (RFC 7517). One key that can't be used makes
-    /// the whole of it unusable, so that nobody takes it for loaded.
+    /// Reads a JSON Web Key Set. One key that can't be used makes the whole of
+    /// it unusable, so that nobody takes it for loaded; but those that say that
+    /// they are for encryption, which many issuers publish along, are passed over.
     fn parse(content: &[u8]) -> Result<Self, InvalidKeys> {
-        #[derive(Deserialize)]
-        struct KeySet {
-            keys: Vec<Map<String, Value>>,
-        }
         if u64::try_from(content.len()).is_ok_and(|size| size > FILE_SIZE_MAX) {
             return Err(InvalidKeys(format!("is larger than {FILE_SIZE_MAX} bytes")));
         }
@@ -224,25 +228,41 @@ impl Keys {
         for (number, jwk) in (1..).zip(&set.keys) {
             let kid = text(jwk, "kid").filter(|kid| !kid.is_empty());
             let kid = kid.ok_or_else(|| InvalidKeys(format!("key number {number} has no kid")))?;
-            let key = Key::parse(jwk)
-                .map_err(|fault| InvalidKeys(format!("the key with the kid {kid:?} {fault}")))?;
+            let unusable = |fault| InvalidKeys(format!("the key with the kid {kid:?} {fault}"));
+            check_public(jwk).map_err(unusable)?;
+            if text(jwk, "use") == Some("enc") {
+                continue;
+            }
+            let key = Key::parse(jwk).map_err(unusable)?;
             if keys.insert(kid.to_owned(), key).is_some() {
                 return Err(InvalidKeys(format!("two keys have the kid {kid:?}")));
             }
         }
         Ok(Self(keys))
     }
+
+    /// Those of these keys that a set still names, where it is one at all.
+    fn still_named(&self, content: &[u8]) -> Option<Self> {
+        let set: KeySet = serde_json::from_slice(content).ok()?;
+        let is_named = |kid: &String| set.keys.iter().any(|jwk| text(jwk, "kid") == Some(kid));
+        let kept = self.0.iter().filter(|(kid, _)| is_named(kid));
+        Some(Self(kept.map(|(kid, key)| (kid.clone(), key.clone())).collect()))
+    }
+}
+
+/// Refuses a key that nobody should have put into a file.
+fn check_public(jwk: &Map<String, Value>) -> Result<(), &'static str> {
+    if text(jwk, "kty") == Some("oct") {
+        return Err("is symmetric: that is what JWT_SECRET is for");
+    }
+    if NEVER_PUBLIC.iter().any(|member| jwk.contains_key(*member)) {
+        return Err("is private: only public keys belong into the file");
+    }
+    Ok(())
 }
 
 impl Key {
     fn parse(jwk: &Map<String, Value>) -> Result<Self, &'static str> {
-        let kty = text(jwk, "kty");
-        if kty == Some("oct") {
-            return Err("is symmetric: that is what JWT_SECRET is for");
-        }
-        if NEVER_PUBLIC.iter().any(|member| jwk.contains_key(*member)) {
-            return Err("is private: only public keys belong into the file");
-        }
         if jwk.get("use").is_some_and(|usage| usage != "sig") {
             return Err("is not for signatures: use must be \"sig\"");
         }
@@ -250,7 +270,7 @@ impl Key {
         if jwk.get("key_ops").is_some_and(|operations| !verifies(operations)) {
             return Err("is not for verifying alone: key_ops must be [\"verify\"]");
         }
-        let (name, algorithm, key) = match (kty, text(jwk, "crv")) {
+        let (name, algorithm, key) = match (text(jwk, "kty"), text(jwk, "crv")) {
             (Some("OKP"), Some("Ed25519")) => ("EdDSA", Algorithm::EdDSA, ed25519(jwk)?),
             (Some("EC"), Some("P-256")) => ("ES256", Algorithm::ES256, p256(jwk)?),
             (Some("RSA"), _) => ("RS256", Algorithm::RS256, rsa(jwk)?),
@@ -496,7 +516,13 @@ impl State {
                 self.memory = Memory::default();
             }
             Err(error) => {
-                tracing::error!(%path, %error, "keys of tokens can't be read again; the old ones stay");
+                tracing::error!(%path, %error, "keys of tokens can't be read again; those that are named still stay");
+                // What was taken out is trusted no more, whatever else is wrong.
+                let named = content.as_ref().ok().and_then(|set| self.keys.still_named(set));
+                if let Some(keys) = named {
+                    self.keys = Arc::new(keys);
+                    self.memory = Memory::default();
+                }
             }
         }
         self.content = content;
@@ -802,7 +828,8 @@ mod tests {
             (json!({"kid": "one", "kty": "oct", "k": "c2VjcmV0"}), "symmetric"),
             (changed(json!({"d": "AA"})), "private"),
             (changed(json!({"k": "AA"})), "private"),
-            (changed(json!({"use": "enc"})), "use must be"),
+            (changed(json!({"use": "enc", "d": "AA"})), "private"),
+            (changed(json!({"use": "tls"})), "use must be"),
             (changed(json!({"use": null})), "use must be"),
             (changed(json!({"key_ops": ["sign", "verify"]})), "key_ops must be"),
             (changed(json!({"key_ops": ["encrypt"]})), "key_ops must be"),
@@ -845,8 +872,11 @@ mod tests {
         let more = json!({"alg": "ES256", "use": "sig", "key_ops": ["verify"], "x5t": "AA", "owner": "us"});
         full.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let rsa = rsa_jwk(&[&[0], &[0xff; 256][..]].concat(), &[1, 0, 1]);
-        let set = json!({"keys": [bare, full, rsa], "more": 1}).to_string();
-        assert_eq!(Keys::parse(set.as_bytes()).unwrap().0.len(), 3);
+        // One for encryption is passed over.
+        let other = json!({"kid": "other", "kty": "RSA", "use": "enc", "alg": "RSA-OAEP", "n": "AQAB", "e": "AQAB"});
+        let set = json!({"keys": [bare, full, other, rsa], "more": 1}).to_string();
+        let keys = Keys::parse(set.as_bytes()).unwrap();
+        assert!(keys.0.len() == 3 && !keys.0.contains_key("other"));
         assert_eq!(Keys::parse(br#"{"keys": []}"#).unwrap().0.len(), 0);
     }
 

@@ -52,31 +52,36 @@ pub fn copy(database: &Path, target: &Path) -> Result<u64, BackupError> {
     let mut aside = target.clone().into_os_string();
     aside.push(format!(".{}", std::process::id()));
     let aside = PathBuf::from(aside);
-    // Holds the name meanwhile.
-    private_file(&target)?;
-    let copied = private_file(&aside).and_then(|()| copy_aside(database, &aside));
-    let placed = copied.and_then(|bytes| {
-        fs::rename(&aside, &target)?;
-        if let Some(folder) = target.parent() {
-            File::open(folder)?.sync_all()?;
-        }
+    if target.try_exists()? {
+        return Err(BackupError::Exists(target));
+    }
+    private_file(&aside)?;
+    let placed = copy_aside(database, &aside).and_then(|bytes| {
+        // Unlike a renamed file, a linked one takes no other's place.
+        fs::hard_link(&aside, &target).map_err(|error| taken(error, &target))?;
         Ok(bytes)
     });
-    if placed.is_err() {
-        drop(fs::remove_file(&aside));
-        drop(fs::remove_file(&target));
+    drop(fs::remove_file(&aside));
+    let bytes = placed?;
+    if let Some(folder) = target.parent() {
+        File::open(folder)?.sync_all()?;
     }
-    placed
+    Ok(bytes)
 }
 
 /// Makes an empty file that only its owner can read.
 fn private_file(path: &Path) -> Result<(), BackupError> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            Err(BackupError::Exists(path.to_owned()))
-        }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(taken(error, path)),
+    }
+}
+
+/// Why a name can't be had.
+fn taken(error: io::Error, path: &Path) -> BackupError {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => BackupError::Exists(path.to_owned()),
+        _ => error.into(),
     }
 }
 

@@ -30,7 +30,9 @@ mod writer;
 
 use crate::domain::Instant;
 use chrono::DateTime;
+use diesel::backend::Backend;
 use diesel::connection::SimpleConnection;
+use diesel::migration::MigrationSource;
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use pool::{Manager, Pooled, Target};
@@ -48,6 +50,23 @@ const MIGRATION_LOCK: i64 = 0x0061_6363_6f6c_6164;
 
 /// Writes that SQLite's writer is given at once.
 const GROUP: usize = 256;
+
+/// Runs those migrations that a database lacks, where it has no others.
+fn run_migrations<DB: Backend>(
+    conn: &mut impl MigrationHarness<DB>,
+    ours: EmbeddedMigrations,
+) -> diesel::migration::Result<()>
+where
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    let migrations = ours.migrations()?;
+    let is_ours = |version: &_| migrations.iter().any(|ours| ours.name().version() == *version);
+    if let Some(newer) = conn.applied_migrations()?.into_iter().find(|one| !is_ours(one)) {
+        return Err(format!("a newer version of Accolade has changed the tables ({newer})").into());
+    }
+    conn.run_pending_migrations(ours)?;
+    Ok(())
+}
 
 /// A connection to either database.
 #[derive(diesel::MultiConnection)]
@@ -102,18 +121,28 @@ pub enum Error {
     Corrupt(String),
 }
 
-/// What SQLite says where it is the disk that fails, or another process that
-/// writes for longer than was waited. diesel has no kinds for these.
-const SQLITE_UNAVAILABLE: [&str; 3] =
-    ["database or disk is full", "disk I/O error", "database is locked"];
+/// What SQLite says where it is the disk that fails, or no file can be opened,
+/// or another process writes for longer than was waited. diesel has no kinds
+/// for these.
+const SQLITE_UNAVAILABLE: [&str; 5] = [
+    "database or disk is full",
+    "disk I/O error",
+    "database is locked",
+    "attempt to write a readonly database",
+    "unable to open database file",
+];
 
 impl From<diesel::result::Error> for Error {
     fn from(error: diesel::result::Error) -> Self {
-        use diesel::result::DatabaseErrorKind::{ClosedConnection, UnableToSendCommand, Unknown};
+        use diesel::result::DatabaseErrorKind::{
+            ClosedConnection, ReadOnlyTransaction, UnableToSendCommand, Unknown,
+        };
         match &error {
-            diesel::result::Error::DatabaseError(ClosedConnection | UnableToSendCommand, _) => {
-                Self::Unavailable(error.to_string())
-            }
+            // A server of PostgreSQL's that only reads has another above it now.
+            diesel::result::Error::DatabaseError(
+                ClosedConnection | UnableToSendCommand | ReadOnlyTransaction,
+                _,
+            ) => Self::Unavailable(error.to_string()),
             diesel::result::Error::DatabaseError(Unknown, said)
                 if SQLITE_UNAVAILABLE.contains(&said.message()) =>
             {
@@ -264,22 +293,21 @@ impl Db {
     /// Brings the tables up to date. Safe when several instances start at once.
     ///
     /// # Errors
-    /// [`Error`] where a migration fails; nothing of it is then kept.
+    /// [`Error`] where a migration fails, nothing of it being kept, or where a
+    /// newer version than this one has changed the tables.
     pub fn migrate(&self) -> Result<()> {
         let mut pooled = self.connection()?;
-        let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
-            diesel::result::Error::QueryBuilderError(error)
-        };
+        let failed = diesel::result::Error::QueryBuilderError;
         match &mut pooled.conn {
             Conn::Postgres(conn) => conn.transaction(|conn| {
                 diesel::sql_query("SELECT pg_advisory_xact_lock($1)")
                     .bind::<diesel::sql_types::BigInt, _>(MIGRATION_LOCK)
                     .execute(conn)?;
-                conn.run_pending_migrations(POSTGRES_MIGRATIONS).map_err(failed)?;
+                run_migrations(conn, POSTGRES_MIGRATIONS).map_err(failed)?;
                 diesel::QueryResult::Ok(())
             })?,
             Conn::Sqlite(conn) => conn.immediate_transaction(|conn| {
-                conn.run_pending_migrations(SQLITE_MIGRATIONS).map_err(failed)?;
+                run_migrations(conn, SQLITE_MIGRATIONS).map_err(failed)?;
                 diesel::QueryResult::Ok(())
             })?,
         }
@@ -379,7 +407,12 @@ impl Db {
     {
         match &self.0.writer {
             Some(writer) => writer.write(job).await,
-            None => self.blocking(move |db| db.transaction("BEGIN", job)).await,
+            // Each statement sees what was committed before it, whatever the
+            // server's own settings say.
+            None => {
+                let begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
+                self.blocking(move |db| db.transaction(begin, job)).await
+            }
         }
     }
 

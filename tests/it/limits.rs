@@ -398,6 +398,57 @@ fn no_operation_takes_a_head_that_is_too_large() {
 }
 
 #[test]
+fn a_line_of_a_batch_may_be_as_large_as_a_body_and_no_larger() {
+    let app = App::on_sqlite();
+    app.set_up(json!({}));
+    let line = |size: usize, id: &str| {
+        let bare = json!({"customer": {"customer_id": id, "name": ""}}).to_string().len();
+        json!({"customer": {"customer_id": id, "name": "x".repeat(size - bare)}})
+    };
+    let good = json!({"customer": {"customer_id": "c3", "name": "Ada"}});
+    let lines = [line(262_144, "c1"), line(262_145, "c2"), good];
+    let answer = app.storefront().post_lines("/v1/facts", &lines).expect(200).body;
+    let detail = |line: usize| answer["results"][line]["problem"]["errors"][0]["detail"].clone();
+    assert_eq!(detail(0), "must have at most 200 characters");
+    assert_eq!(detail(1), "must have at most 262144 bytes");
+    assert_eq!(answer["results"][2]["status"], "created");
+}
+
+#[test]
+fn the_body_of_any_operation_has_thirty_seconds() {
+    let app = App::on_sqlite();
+    app.set_up(json!({}));
+    let began = std::time::Instant::now();
+    let mut waiting = Vec::new();
+    for operation in operations() {
+        let Some((kind, _)) = operation.body() else { continue };
+        let role = *operation.roles().first().unwrap();
+        let token = app.client(role).token().to_owned();
+        let mut stream = TcpStream::connect(app.socket()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let (method, path) = (&operation.method, operation.path());
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: {kind}\r\nContent-Length: 2\r\n\r\n{{"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        waiting.push((operation, stream));
+    }
+    assert!(waiting.len() >= 20);
+    for (operation, mut stream) in waiting {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 408 "), "{}: {head}", operation.name());
+        let body: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["code"], "request_timeout");
+        see(&operation.method, &operation.path(), 408, &body);
+    }
+    let took = began.elapsed();
+    assert!((Duration::from_secs(29)..Duration::from_secs(40)).contains(&took), "{took:?}");
+}
+
+#[test]
 fn the_head_of_a_first_request_has_five_seconds() {
     let app = App::on_sqlite();
     let began = std::time::Instant::now();

@@ -1,6 +1,7 @@
 //! What those who run the service rely on: figures, ids of requests, headers,
 //! and that too much is refused at once.
 
+use crate::contract::operations;
 use crate::support::*;
 use accolade::db::{self, Db, Limits, Tx};
 use diesel::connection::SimpleConnection;
@@ -222,15 +223,19 @@ on_both! {
 
     fn who_shows_no_token_sends_one_request_on_a_connection(app) {
         app.set_up(json!({}));
-        for path in ["/v1/program", "/healthz", "/nowhere"] {
-            let mut stream = TcpStream::connect(app.socket()).unwrap();
-            stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-            stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
-            let mut answer = String::new();
-            // It ends, which one that is kept would not.
-            stream.read_to_string(&mut answer).unwrap();
-            assert!(answer.starts_with("HTTP/1.1 "), "{path}: {answer}");
+        let long = format!("GET /v1/program?{}", "x".repeat(8_192));
+        for (start, status) in [
+            ("GET /v1/program", "401"),
+            ("GET /healthz", "200"),
+            ("GET /nowhere", "404"),
+            ("BREW /v1/orders/o1", "405"),
+            (&long, "414"),
+        ] {
+            let answer = last_answer(app, &format!("{start} HTTP/1.1\r\nHost: x\r\n\r\n"));
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{start}: {answer}");
         }
+        let much = format!("GET /v1/program HTTP/1.1\r\nHost: x\r\na: {}\r\n\r\n", "x".repeat(32_768));
+        assert!(last_answer(app, &much).starts_with("HTTP/1.1 431 "));
     }
 
     fn what_finds_no_connection_is_refused_soon_however_many_they_are(app) {
@@ -258,6 +263,17 @@ on_both! {
         until("it is ready again", || app.client_with(None).get("/readyz").status == 200);
         app.storefront().get("/v1/program").expect(200);
     }
+}
+
+/// Sends a request by itself and reads until the connection ends, which one
+/// that is kept would not.
+fn last_answer(app: &App, request: &str) -> String {
+    let mut stream = TcpStream::connect(app.socket()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 /// Takes the table of events away, as it was.
@@ -343,6 +359,11 @@ fn requests_beyond_those_in_hand_are_refused_and_probes_are_not() {
         app.client_with(None).get(probe).expect(200);
     }
     assert_eq!(metrics(&app).1["accolade_requests_refused_total"], 1.0);
+    // Whatever they ask for; and no connection is kept for them.
+    for operation in operations() {
+        client.send(&operation.method, &operation.path(), None).expect_problem(503, "unavailable");
+    }
+    last_answer(&app, "GET /v1/program HTTP/1.1\r\nHost: x\r\n\r\n");
     // One is finished and one is given up; either makes room.
     let mut first = slow.remove(0);
     first.write_all(b"{}").unwrap();

@@ -191,6 +191,14 @@ on_both! {
         });
     }
 
+    fn tables_that_a_newer_version_has_changed_are_left_alone(app) {
+        let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('20990101000000')";
+        write(&app.db, |tx| Ok(tx.conn.batch_execute(newer)?)).unwrap();
+        let db = Db::open(&app.database_url, Limits::default()).unwrap();
+        let error = db.migrate().unwrap_err().to_string();
+        assert!(error.contains("a newer version of Accolade") && error.contains("20990101000000"), "{error}");
+    }
+
     /// The schema that queries are checked against is the one that the migrations make.
     fn the_schema_is_what_the_migrations_make(app) {
         let schema_rs = include_str!("../../src/db/schema.rs");
@@ -314,6 +322,24 @@ fn every_postgresql_commit_reaches_the_disk() {
         write(&app.db, |tx| Ok(diesel::sql_query("SHOW synchronous_commit").get_result(tx.conn)?))
             .unwrap();
     assert_eq!(said.synchronous_commit, "on");
+}
+
+/// Locks and keys rest on it that each statement of a write sees what was
+/// committed before it.
+#[test]
+fn every_postgresql_write_is_read_committed_whatever_the_server_says() {
+    #[derive(QueryableByName)]
+    struct InForce {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        transaction_isolation: String,
+    }
+    let app = App::on_postgres_after(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = serializable', current_database()); END $$",
+    );
+    const SHOW: &str = "SHOW transaction_isolation";
+    let said: InForce =
+        write(&app.db, |tx| Ok(diesel::sql_query(SHOW).get_result(tx.conn)?)).unwrap();
+    assert_eq!(said.transaction_isolation, "read committed");
 }
 
 #[test]

@@ -476,7 +476,8 @@ pub fn seen_path() -> PathBuf {
     std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("seen.ndjson")
 }
 
-fn see(method: &str, path: &str, status: u16, body: &Value) {
+/// Notes an answer that was seen.
+pub fn see(method: &str, path: &str, status: u16, body: &Value) {
     let Some(operation) = operation(method, path) else { return };
     let code = if status >= 400 { body["code"].clone() } else { Value::Null };
     let line = format!("{}\n", json!([operation, status, code]));

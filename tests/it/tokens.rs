@@ -721,19 +721,19 @@ on_both! {
     fn a_file_that_has_gone_bad_leaves_the_keys_as_they_are(app) {
         app.set_up(json!({}));
         let (one, two) = (good(Some("one"), &Ed(1), EdDSA), good(Some("two"), &Ed(2), EdDSA));
-        let whole = file(&[Ed(2).jwk("two")]);
+        let (old, whole) = (Ed(1).jwk("one"), file(&[Ed(2).jwk("two")]));
         app.set_keys(&file(&[Ed(1).jwk("one")]));
         assert!(is_taken(app, &one));
         let mut private = Ed(2).jwk("two");
         private["d"] = json!("AAAA");
         let symmetric = json!({"kid": "two", "kty": "oct", "k": b64(SECRET)});
-        let twice = file(&[Ed(2).jwk("two"), Ed(3).jwk("two")]);
+        let twice = file(&[old.clone(), Ed(2).jwk("two"), Ed(3).jwk("two")]);
         let bad = [
             "",
             "nonsense",
             &whole[..whole.len() / 2],
-            &file(&[private]),
-            &file(&[symmetric]),
+            &file(&[old.clone(), private.clone()]),
+            &file(&[old, symmetric]),
             &twice,
         ];
         for content in bad {
@@ -742,6 +742,9 @@ on_both! {
         }
         app.remove_keys();
         assert!(is_taken(app, &one));
+        // What was taken out is trusted no more, though the file can't be used.
+        app.set_keys(&file(&[private]));
+        assert_eq!((is_taken(app, &one), is_taken(app, &two)), (false, false));
         app.set_keys(&whole);
         assert_eq!((is_taken(app, &one), is_taken(app, &two)), (false, true));
     }
@@ -808,7 +811,7 @@ fn with_keys_alone_there_is_no_secret_and_a_bad_file_is_logged_once() {
 
     let mut private = Ed(2).jwk("two");
     private["d"] = json!("never-to-be-logged");
-    for (content, times) in [("{", 1), (&file(&[private]), 2)] {
+    for (content, times) in [("{", 1), (&file(&[Ed(1).jwk("one"), private]), 2)] {
         std::fs::write(&keys, content).unwrap();
         for _ in 0..3 {
             std::thread::sleep(LOOK_EVERY);
@@ -831,7 +834,7 @@ fn keys_that_cannot_be_used_stop_the_start() {
     let missing = start(&["serve"]);
     assert!(missing.contains("JWKS_FILE") && missing.contains("keys.json"), "{missing}");
     let mut other = Ed(1).jwk("the third");
-    other["use"] = json!("enc");
+    other["use"] = json!("tls");
     std::fs::write(folder.path().join("keys.json"), file(&[other])).unwrap();
     let refused = start(&["serve"]);
     assert!(refused.contains("the third") && refused.contains("use must be"), "{refused}");
