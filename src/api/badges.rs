@@ -76,7 +76,7 @@ pub struct LabelOut {
     /// ended), `icon_off_for_customer` (`print_vip_icon`),
     /// `template_without_icon` (`label_shows_icon`) or `do_not_serve`; null
     /// where one is.
-    #[schema(required)]
+    #[schema(required, examples("designation_not_active"))]
     pub no_icon_reason: Option<String>,
     /// Changes whenever anything above does: a printed label with another
     /// version is stale.
@@ -394,7 +394,7 @@ problems!(GetBadgeSvgProblems: TOKEN, ONE);
     security(("token" = [])),
     params(
         ("customer_id" = String, Path, description = "The customer's identifier.", pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "c1"),
-        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of the picture that the caller has."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of the picture that the caller has.", example = "\"AbzrxWhH8TLb\""),
     ),
     responses(
         (status = 200, description = "The picture.", body = String, content_type = "image/svg+xml",

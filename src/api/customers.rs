@@ -178,6 +178,7 @@ pub struct CustomerOut {
     #[schema(required, examples("email"))]
     pub preferred_channel: Option<String>,
     /// Labels for any purpose.
+    #[schema(examples(json!(["partner"])))]
     pub tags: Vec<String>,
     /// The subscription, if there is one.
     #[schema(required)]

@@ -64,7 +64,8 @@ const ID_RULE: &str = "must be 1 to 64 characters of A–Z a–z 0–9 . _ : -";
 const NUL_RULE: &str = "must not hold the character U+0000";
 
 /// What a pattern of the document says, in words.
-const PATTERNS: [(&str, &str); 12] = [
+const PATTERNS: [(&str, &str); 13] = [
+    ("^[A-Za-z0-9_-]+$", super::wire::CURSOR_RULE),
     ("^[0-9]{4}-(0[1-9]|1[0-2])$", "must be a month such as \"2026-11\""),
     (ID_PATTERN, ID_RULE),
     (

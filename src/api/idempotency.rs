@@ -100,7 +100,8 @@ impl IntoParams for IdempotencyKey {
             .min_length(Some(1))
             .max_length(Some(KEY_LENGTH_MAX))
             // HTTP takes off spaces that follow a header's value.
-            .pattern(Some("^[!-~]+[ \\t]*$"));
+            .pattern(Some("^[!-~]+[ \\t]*$"))
+            .examples(["checkout-1001"]);
         let description = "A text that the caller makes up for this request: 1 to 255 visible ASCII \
             characters. Sent again with the same key, within 24 hours, the request is not carried \
             out again and has the same answer.";

@@ -278,13 +278,16 @@ pub fn document() -> OpenApi {
         .build()
 }
 
-/// The shapes of a tagged enum refuse unknown fields, as the code does, which
-/// the derived schema leaves out.
+/// The shapes of a tagged enum refuse unknown fields, as the code does, and say
+/// what their tag is, which the derived schema leaves out.
 fn close_shapes(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
     if let Some(RefOr::T(Schema::OneOf(shapes))) = schemas.get_mut("ProgressReset") {
         for shape in &mut shapes.items {
             if let RefOr::T(Schema::Object(shape)) = shape {
                 shape.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+                if let Some(RefOr::T(Schema::Object(kind))) = shape.properties.get_mut("kind") {
+                    kind.description = Some("Which of the three it is.".to_owned());
+                }
             }
         }
     }

@@ -36,7 +36,7 @@ pub struct RevisionOut {
     #[schema(examples("ann"))]
     pub recorded_by: String,
     /// The revision that took its place; null while it is in force.
-    #[schema(required)]
+    #[schema(required, examples(3))]
     pub superseded_by: Option<i64>,
 }
 

@@ -49,7 +49,7 @@ pub struct TimelineEntryOut {
     #[schema(required)]
     pub by: Option<OperatorOut>,
     /// Why, as that person put it; of a contact, what was said.
-    #[schema(required)]
+    #[schema(required, examples("Disputed the last two payments."))]
     pub note: Option<String>,
     /// What there is to say of it.
     #[schema(value_type = Object, examples(json!({"status": "completed", "total": "129.95", "refunded": "0.00", "completed_at": "2024-06-01T10:00:00Z"})))]

@@ -76,7 +76,7 @@ pub struct DesignationsQuery {
     limit: Option<i64>,
     /// Where to go on: the `next_cursor` of the page before, under the same sort.
     #[validate(custom(function = "wire::is_cursor"))]
-    #[param(format = "cursor", max_length = 1500)]
+    #[param(format = "cursor", pattern = "^[A-Za-z0-9_-]+$", max_length = 1500)]
     cursor: Option<String>,
 }
 

@@ -258,7 +258,7 @@ pub struct PageQuery {
     pub limit: Option<i64>,
     /// Where to go on: the `next_cursor` of the page before.
     #[validate(custom(function = "is_cursor"))]
-    #[param(format = "cursor", max_length = 1500)]
+    #[param(format = "cursor", pattern = "^[A-Za-z0-9_-]+$", max_length = 1500)]
     pub cursor: Option<String>,
 }
 
@@ -292,15 +292,17 @@ pub fn parse_cursor(text: &str) -> Option<Seek> {
     (!has_nul && cursor(&seek) == text).then_some(seek)
 }
 
+/// What a cursor is, in words.
+pub const CURSOR_RULE: &str = "must be the next_cursor of an earlier answer";
+
 /// A rule for query parameters: the text is a cursor.
 ///
 /// # Errors
 /// A fault for any other text.
 pub fn is_cursor(text: &str) -> Result<(), validator::ValidationError> {
-    parse_cursor(text).map(|_| ()).ok_or_else(|| {
-        validator::ValidationError::new("cursor")
-            .with_message("must be the next_cursor of an earlier answer".into())
-    })
+    parse_cursor(text)
+        .map(|_| ())
+        .ok_or_else(|| validator::ValidationError::new("cursor").with_message(CURSOR_RULE.into()))
 }
 
 /// Cuts a page off rows of which one more than its limit was asked for; the

@@ -36,7 +36,7 @@ pub struct AnniversariesQuery {
     limit: Option<i64>,
     /// Where to go on: the `next_cursor` of the page before.
     #[validate(custom(function = "wire::is_cursor"))]
-    #[param(format = "cursor", max_length = 1500)]
+    #[param(format = "cursor", pattern = "^[A-Za-z0-9_-]+$", max_length = 1500)]
     cursor: Option<String>,
 }
 
