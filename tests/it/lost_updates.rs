@@ -245,17 +245,7 @@ on_both! {
     }
 
     fn of_many_who_read_change_and_write_nobodys_change_is_lost(app) {
-        app.set_up(json!({}));
-        let shop = app.storefront();
-        for customer in ["c1", "c2", "c3"] {
-            shop.put(&format!("/v1/customers/{customer}"), &json!({})).expect(201);
-        }
-        app.manager().put("/v1/customers/c2/designation", &json!({})).expect(201);
-        let (link, household) = ("/v1/customers/c3/links/c1", json!({"relation": "household"}));
-        app.support().put(link, &household).expect(201);
-        let gift = json!({"name": "first", "kind": "gift"});
-        app.admin().put("/v1/benefits/hamper", &gift).expect(201);
-
+        make_things(app);
         for thing in THINGS {
             let barrier = Barrier::new(WRITERS);
             let refused: usize = std::thread::scope(|scope| {
@@ -284,18 +274,13 @@ on_both! {
     /// Whoever goes on from an answer, without reading again, knows what the
     /// tag of that answer stands for.
     fn an_answers_etag_is_of_what_it_shows(app) {
-        app.set_up(json!({}));
-        app.storefront().put("/v1/customers/c1", &json!({})).expect(201);
+        make_things(app);
         for thing in THINGS.iter().filter(|thing| thing.read == thing.write) {
-            if thing.read.ends_with("hamper") || thing.read.ends_with("designation") {
-                let (client, body) = (app.client(thing.role), (thing.body)("first"));
-                client.put(&thing.read.replace("c2", "c1"), &body).expect(201);
-            }
-            let at = thing.read.replace("c2", "c1");
+            let at = thing.read;
             let barrier = Barrier::new(WRITERS);
             std::thread::scope(|scope| {
                 for writer in 0..WRITERS {
-                    let (barrier, at) = (&barrier, &at);
+                    let barrier = &barrier;
                     scope.spawn(move || {
                         barrier.wait();
                         let mut seen = app.client(thing.role).get(at).expect(200);
@@ -315,11 +300,69 @@ on_both! {
                     });
                 }
             });
-            let last = app.client(thing.role).get(&at).expect(200);
+            let last = app.client(thing.role).get(at).expect(200);
             let text = (thing.text)(&last.body);
             let words = text.split(' ').filter(|word| word.starts_with('w'));
             assert_eq!(words.count(), WRITERS * WORDS, "{at}: {text}");
         }
+    }
+
+    /// A nomination is decided once, and has no words to add: whoever is first
+    /// is served, and all others learn that it is no more what they have read.
+    fn of_many_who_decide_on_what_they_have_read_one_is_served(app) {
+        app.set_up(json!({}));
+        for round in 0..4 {
+            let customer = format!("c{round}");
+            app.storefront().put(&format!("/v1/customers/{customer}"), &json!({})).expect(201);
+            let body = json!({"customer_id": customer, "note": "Recommends us."});
+            let made = app.support().post("/v1/nominations", &body).expect(201);
+            let path = format!("/v1/nominations/{}", made.body["nomination_id"].as_str().unwrap());
+            let barrier = Barrier::new(WRITERS);
+            let decide = |writer: usize| {
+                let read = app.manager().get(&path).expect(200);
+                let decision = ["approve", "decline"][writer % 2];
+                let client = app.manager().with("if-match", &read.etag());
+                barrier.wait();
+                client.post(&format!("{path}/{decision}"), &json!({"note": format!("by {writer}")}))
+            };
+            let answers: Vec<Answer> = std::thread::scope(|scope| {
+                let deciders: Vec<_> = (0..WRITERS)
+                    .map(|writer| {
+                        let decide = &decide;
+                        scope.spawn(move || decide(writer))
+                    })
+                    .collect();
+                deciders.into_iter().map(|decider| decider.join().unwrap()).collect()
+            });
+            let (served, refused): (Vec<_>, Vec<_>) =
+                answers.into_iter().partition(|answer| answer.status == 200);
+            assert_eq!(served.len(), 1, "of {WRITERS} deciders were served");
+            for answer in refused {
+                answer.expect_problem(412, "precondition_failed");
+            }
+            let decided = app.manager().get(&path).expect(200);
+            assert_eq!((&decided.body, decided.etag()), (&served[0].body, served[0].etag()));
+            let is_approved = decided.body["state"] == "approved";
+            let designation = format!("/v1/customers/{customer}/designation");
+            let expected = if is_approved { 200 } else { 404 };
+            assert_eq!(app.manager().get(&designation).status, expected, "{}", decided.body);
+        }
+    }
+}
+
+/// Makes everything that words are added to.
+fn make_things(app: &App) {
+    app.set_up(json!({}));
+    let shop = app.storefront();
+    for customer in ["c1", "c2", "c3"] {
+        shop.put(&format!("/v1/customers/{customer}"), &json!({})).expect(201);
+    }
+    let household = json!({"relation": "household"});
+    app.support().put("/v1/customers/c3/links/c1", &household).expect(201);
+    for thing in THINGS.iter().filter(|thing| thing.is_made) {
+        let client = app.client(thing.role);
+        let answer = client.put(thing.write, &(thing.body)("first"));
+        assert!(matches!(answer.status, 200 | 201), "{}: {}", thing.write, answer.text);
     }
 }
 
@@ -334,18 +377,21 @@ struct Thing {
     method: &'static str,
     write: &'static str,
     role: Role,
+    /// Whether it is not there until it is made.
+    is_made: bool,
     /// The text in what is read.
     text: fn(&Value) -> String,
     /// The body that sets it.
     body: fn(&str) -> Value,
 }
 
-const THINGS: [Thing; 6] = [
+const THINGS: [Thing; 12] = [
     Thing {
         read: "/v1/program",
         method: "PATCH",
         write: "/v1/program",
         role: Role::Administrator,
+        is_made: false,
         text: |body| text_of(&body["name"]),
         body: |text| json!({"name": text}),
     },
@@ -354,6 +400,7 @@ const THINGS: [Thing; 6] = [
         method: "PUT",
         write: "/v1/customers/c1",
         role: Role::Storefront,
+        is_made: false,
         text: |body| text_of(&body["name"]),
         body: |text| json!({"name": text}),
     },
@@ -362,6 +409,7 @@ const THINGS: [Thing; 6] = [
         method: "PUT",
         write: "/v1/customers/c1/status",
         role: Role::Support,
+        is_made: false,
         text: |body| text_of(&body["note"]),
         body: |text| json!({"status": "caution", "note": text}),
     },
@@ -370,6 +418,7 @@ const THINGS: [Thing; 6] = [
         method: "PATCH",
         write: "/v1/customers/c2/designation",
         role: Role::Manager,
+        is_made: true,
         text: |body| text_of(&body["notes"]),
         body: |text| json!({"notes": text}),
     },
@@ -378,6 +427,7 @@ const THINGS: [Thing; 6] = [
         method: "PUT",
         write: "/v1/customers/c3/links/c1",
         role: Role::Support,
+        is_made: false,
         text: |body| text_of(&body["links"][0]["note"]),
         body: |text| json!({"relation": "household", "note": text}),
     },
@@ -386,10 +436,94 @@ const THINGS: [Thing; 6] = [
         method: "PUT",
         write: "/v1/benefits/hamper",
         role: Role::Administrator,
+        is_made: true,
         text: |body| text_of(&body["name"]),
         body: |text| json!({"name": text, "kind": "gift"}),
     },
+    Thing {
+        read: "/v1/orders/o1",
+        method: "PUT",
+        write: "/v1/orders/o1",
+        role: Role::Storefront,
+        is_made: true,
+        text: |body| words_in(&body.get("order").unwrap_or(body)["total"]),
+        body: |text| order("c1", "2024-06-01T10:00:00Z", &amount_of(text)),
+    },
+    Thing {
+        read: "/v1/activities/a1",
+        method: "PUT",
+        write: "/v1/activities/a1",
+        role: Role::Support,
+        is_made: true,
+        text: |body| text_of(&body.get("activity").unwrap_or(body)["note"]),
+        body: |text| {
+            json!({
+                "customer_id": "c1", "kind": "contact", "channel": "phone", "note": text,
+                "occurred_at": "2024-06-01T10:00:00Z",
+            })
+        },
+    },
+    Thing {
+        read: "/v1/tiers",
+        method: "PUT",
+        write: "/v1/tiers",
+        role: Role::Administrator,
+        is_made: true,
+        text: |body| text_of(&body["tiers"][0]["name"]),
+        body: |text| {
+            let silver =
+                json!({"code": "silver", "name": "Silver", "rank": 2, "threshold": "250.00"});
+            json!({"tiers": [{"code": "bronze", "name": text, "rank": 1, "threshold": "0"}, silver]})
+        },
+    },
+    Thing {
+        read: "/v1/tiers/silver",
+        method: "PUT",
+        write: "/v1/tiers/silver",
+        role: Role::Administrator,
+        is_made: false,
+        text: |body| text_of(&body["name"]),
+        body: |text| json!({"name": text, "rank": 2, "threshold": "250.00"}),
+    },
+    Thing {
+        read: "/v1/ways-to-earn/review",
+        method: "PUT",
+        write: "/v1/ways-to-earn/review",
+        role: Role::Administrator,
+        is_made: true,
+        text: |body| text_of(&body["name"]),
+        body: |text| json!({"name": text, "earns": "per_event", "points": "50"}),
+    },
+    Thing {
+        read: "/v1/rules/gold",
+        method: "PUT",
+        write: "/v1/rules/gold",
+        role: PlatformAdmin,
+        is_made: true,
+        text: |body| text_of(&body["name"]),
+        body: |text| {
+            let spend = json!({"metric": "lifetime_spend", "at_least": "1000.00"});
+            json!({"name": text, "profile": "big_spender", "conditions": [spend], "grants": {}})
+        },
+    },
 ];
+
+/// An amount with a bit for each word, where there is no text.
+fn amount_of(words: &str) -> String {
+    let bit = |word: &str| -> Option<u32> {
+        let (writer, number) = word.strip_prefix('w')?.split_once('.')?;
+        Some(writer.parse::<u32>().unwrap() * 4 + number.parse::<u32>().unwrap())
+    };
+    let bits: u64 = words.split(' ').filter_map(bit).map(|bit| 1 << bit).sum();
+    format!("{bits}.00")
+}
+
+/// The words of such an amount.
+fn words_in(amount: &Value) -> String {
+    let bits: u64 = amount.as_str().unwrap().split('.').next().unwrap().parse().unwrap();
+    let words = (0..64).filter(|bit| bits >> bit & 1 == 1);
+    words.map(|bit| format!("w{}.{}", bit / 4, bit % 4)).collect::<Vec<_>>().join(" ")
+}
 
 /// A text that may be absent.
 fn text_of(value: &Value) -> String {

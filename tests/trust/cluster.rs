@@ -1,9 +1,14 @@
 //! A PostgreSQL cluster of the test's own, which can be stopped.
 
+use super::Trial;
+use super::processes::run;
+use super::service::Home;
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 
 /// A number that nobody else of this process has.
 pub fn next_number() -> u16 {
@@ -11,11 +16,35 @@ pub fn next_number() -> u16 {
     NUMBER.fetch_add(1, Ordering::Relaxed)
 }
 
-/// A cluster that flushes to the disk, as one of production does.
+/// A cluster that flushes to the disk, as one of production does, and sums up
+/// its pages.
 pub struct Cluster {
     pub folder: PathBuf,
     pub port: u16,
     settings: Vec<(String, String)>,
+}
+
+/// What `pg_amcheck` finds wrong in a database: with its tables, its indexes,
+/// and what is in the ones and not in the others. Nothing where PostgreSQL came
+/// without that program.
+pub fn damage_in(url: &str) -> Option<String> {
+    let program = path_of("pg_amcheck");
+    if !program.exists() {
+        eprintln!("{} is not there: tables and indexes are not checked", program.display());
+        return None;
+    }
+    let mut check = Command::new(program);
+    check.args(["--install-missing", "--heapallindexed", url]);
+    let (is_sound, said) = run(check);
+    (!is_sound).then_some(said)
+}
+
+/// Where one of PostgreSQL's programs is: beside the others, or beside what they
+/// are links to.
+fn path_of(program: &str) -> PathBuf {
+    let folder = PathBuf::from(from_test_command("TEST_POSTGRES_PROGRAMS"));
+    let linked = folder.join("initdb").canonicalize().unwrap().with_file_name(program);
+    Some(folder.join(program)).filter(|path| path.exists()).unwrap_or(linked)
 }
 
 fn from_test_command(name: &str) -> String {
@@ -33,18 +62,17 @@ impl Cluster {
             .collect();
         let folder = parent.join(format!("trust-{}-{}", std::process::id(), next_number()));
         let cluster = Self { port: free_port(), folder, settings };
-        let is_made = cluster
-            .program("initdb")
-            .args(["-U", "accolade", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"])
-            .status();
-        assert!(is_made.unwrap().success(), "initdb fails");
+        let mut initdb = cluster.program("initdb");
+        initdb.args(["-k", "-U", "accolade", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]);
+        let (is_made, said) = run(initdb);
+        assert!(is_made, "{said}");
         cluster.start();
         cluster
     }
 
     /// One of PostgreSQL's programs, as the user that it may run as.
     fn program(&self, name: &str) -> Command {
-        let program = Path::new(&from_test_command("TEST_POSTGRES_PROGRAMS")).join(name);
+        let program = path_of(name);
         let run_as = from_test_command("TEST_POSTGRES_RUN_AS");
         let mut words = run_as.split_whitespace();
         let mut command = match words.next() {
@@ -55,12 +83,7 @@ impl Cluster {
             }
             None => Command::new(program),
         };
-        command
-            .arg("-D")
-            .arg(&self.folder)
-            .current_dir(self.folder.parent().unwrap())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        command.arg("-D").arg(&self.folder).current_dir(self.folder.parent().unwrap());
         command
     }
 
@@ -72,20 +95,37 @@ impl Cluster {
             self.folder.display(),
         );
         let log = self.folder.join("server.log");
-        let started = self
-            .program("pg_ctl")
+        let mut start = self.program("pg_ctl");
+        start
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .args(["-w", "-t", "60", "-o", &options, "-l"])
             .arg(&log)
-            .arg("start")
-            .status();
-        assert!(started.unwrap().success(), "{}", std::fs::read_to_string(log).unwrap_or_default());
+            .arg("start");
+        let (is_started, said) = run(start);
+        assert!(is_started, "{said}{}", std::fs::read_to_string(log).unwrap_or_default());
     }
 
-    /// Stops it as if it had crashed: nothing is finished, nothing is flushed.
-    pub fn stop(&self) {
-        let stopped = self.program("pg_ctl").args(["-m", "immediate", "stop"]).status();
-        assert!(stopped.unwrap().success());
+    /// Stops it, and waits until it has ended: `immediate`, as if it had
+    /// crashed, nothing being finished or flushed; or `fast`, as an
+    /// administrator does, who tells everybody and finishes.
+    pub fn stop(&self, mode: &str) {
+        let (is_stopped, said) = self.try_to_stop(mode);
+        assert!(is_stopped, "{said}");
+    }
+
+    fn try_to_stop(&self, mode: &str) -> (bool, String) {
+        let mut stop = self.program("pg_ctl");
+        stop.args(["-m", mode, "stop"]);
+        run(stop)
+    }
+
+    /// What `pg_checksums` finds wrong with the sums of all pages of a cluster
+    /// that was stopped well.
+    pub fn damage(&self) -> Option<String> {
+        let mut check = self.program("pg_checksums");
+        check.arg("--check");
+        let (is_sound, said) = run(check);
+        (!is_sound).then_some(said)
     }
 
     pub fn url(&self) -> String {
@@ -95,7 +135,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        drop(self.program("pg_ctl").args(["-m", "immediate", "stop"]).status());
+        self.try_to_stop("immediate");
         drop(std::fs::remove_dir_all(&self.folder));
     }
 }
@@ -108,4 +148,41 @@ fn free_port() -> u16 {
         .map(|step| 20_000 + start + step)
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .expect("no port is free")
+}
+
+#[test]
+fn damage_is_found() {
+    let _trial = Trial::begin("damage", Duration::from_secs(120));
+    let cluster = Cluster::start_with(&[]);
+    let home = Home::on_postgres(cluster.url());
+    home.execute(
+        "CREATE TABLE things (thing_id BIGINT PRIMARY KEY);
+         INSERT INTO things SELECT generate_series(1, 1000);",
+    );
+    assert_eq!(damage_in(&cluster.url()), None);
+    let be_ready = |is_ready: bool| {
+        home.execute(&format!(
+            "UPDATE pg_index SET indisready = {is_ready} WHERE indexrelid = 'things_pkey'::regclass"
+        ));
+    };
+    be_ready(false);
+    home.execute("INSERT INTO things VALUES (1001)");
+    be_ready(true);
+    if path_of("pg_amcheck").exists() {
+        let found = damage_in(&cluster.url()).expect("a row that its index lacks");
+        assert!(found.contains("lacks matching index tuple"), "{found}");
+    }
+
+    let database =
+        "SELECT CAST(oid AS BIGINT) AS n FROM pg_database WHERE datname = current_database()";
+    let table = "SELECT CAST(pg_relation_filenode('things') AS BIGINT) AS n";
+    let file = format!("base/{}/{}", home.count(database), home.count(table));
+    cluster.stop("fast");
+    assert_eq!(cluster.damage(), None);
+    let file = cluster.folder.join(file);
+    let mut pages = std::fs::read(&file).unwrap();
+    pages[8_000] ^= 1;
+    std::fs::OpenOptions::new().write(true).open(&file).unwrap().write_all(&pages).unwrap();
+    let found = cluster.damage().expect("a page that is not what it was");
+    assert!(found.contains("checksum verification failed"), "{found}");
 }

@@ -12,11 +12,13 @@
     reason = "a test that can't go on has failed"
 )]
 
+mod answers;
 mod cluster;
 mod disk;
 mod durability;
 mod kills;
 mod outages;
+mod processes;
 mod proxy;
 mod service;
 mod shim;
@@ -27,7 +29,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// A trial that runs: one at a time, since they measure time; and ended with
-/// the whole program where it takes too long.
+/// the whole program, and all that it started, where it takes too long.
 struct Trial {
     _alone: MutexGuard<'static, ()>,
     _over: std::sync::mpsc::Sender<()>,
@@ -41,7 +43,7 @@ impl Trial {
         std::thread::spawn(move || {
             if is_over.recv_timeout(limit) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
                 eprintln!("{name} takes longer than {limit:?}");
-                std::process::exit(1);
+                processes::end_with_all();
             }
         });
         Self { _alone: alone, _over: over }
@@ -68,4 +70,30 @@ fn wait_until(what: &str, limit: Duration, holds: impl Fn() -> bool) -> Duration
         std::thread::sleep(Duration::from_millis(10));
     }
     began.elapsed()
+}
+
+/// Set for the process that is to take too long.
+const TAKES_TOO_LONG: &str = "TRUST_TAKES_TOO_LONG";
+
+#[test]
+fn a_trial_that_takes_too_long_leaves_nothing_behind() {
+    if std::env::var_os(TAKES_TOO_LONG).is_some() {
+        let home = service::Home::on_sqlite();
+        let service = home.serve();
+        eprintln!("serves at {}", service.base);
+        let _trial = Trial::begin("a trial without an end", Duration::from_millis(500));
+        std::thread::sleep(Duration::from_secs(60));
+        return;
+    }
+    let _trial = Trial::begin("a trial that takes too long", Duration::from_secs(60));
+    let mut same = std::process::Command::new(std::env::current_exe().unwrap());
+    let name = "a_trial_that_takes_too_long_leaves_nothing_behind";
+    same.args(["--exact", name, "--nocapture"]).env(TAKES_TOO_LONG, "yes");
+    let (is_well, said) = processes::run(same);
+    assert!(!is_well && said.contains("a trial without an end takes longer"), "{said}");
+    let address = said.lines().find_map(|line| line.split_once("serves at http://"));
+    let address = address.unwrap_or_else(|| panic!("{said}")).1;
+    wait_until("nobody serves any more", Duration::from_secs(5), || {
+        std::net::TcpStream::connect(address).is_err()
+    });
 }

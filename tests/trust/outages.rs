@@ -1,5 +1,5 @@
-//! PostgreSQL goes and comes back under load: stopped as by a crash, cut off,
-//! or silent.
+//! PostgreSQL goes and comes back under load: stopped as by a crash or by an
+//! administrator, cut off, or silent.
 
 use super::cluster::Cluster;
 use super::proxy::Proxy;
@@ -54,9 +54,11 @@ impl Watch {
     }
 }
 
-/// From when on the database was gone, and when it began to come back.
+/// When the database began to go, when it was gone, and when it began to come
+/// back.
 struct Outage {
     from: Instant,
+    gone: Instant,
     to: Instant,
 }
 
@@ -82,8 +84,9 @@ fn outlast(
     let (mut outages, mut slowest) = (Vec::new(), Duration::ZERO);
     for round in 0..rounds {
         std::thread::sleep(Duration::from_millis(300) + some_millis(500));
-        go(round);
         let from = Instant::now();
+        go(round);
+        let gone = Instant::now();
         std::thread::sleep(lasts(round));
         let to = Instant::now();
         let back = come(round);
@@ -98,7 +101,7 @@ fn outlast(
             !load.has_failed_since(recovered),
             "round {round}: a write fails after all is well"
         );
-        outages.push(Outage { from, to });
+        outages.push(Outage { from, gone, to });
     }
     let (failed, statuses) = (load.failed(), load.statuses());
     let mut shoppers = load.end();
@@ -112,9 +115,9 @@ fn outlast(
     let mut latest = Duration::ZERO;
     for outage in &outages {
         let is_meanwhile =
-            |probe: &&Probe| probe.sent > outage.from && probe.sent + NOTICED_WITHIN < outage.to;
+            |probe: &&Probe| probe.sent > outage.gone && probe.sent + NOTICED_WITHIN < outage.to;
         let meanwhile: Vec<&Probe> = readies.iter().filter(is_meanwhile).collect();
-        let lasted = outage.to.duration_since(outage.from);
+        let lasted = outage.to.duration_since(outage.gone);
         assert!(lasted < NOTICED_WITHIN || !meanwhile.is_empty(), "nobody asked for readiness");
         for probe in &meanwhile {
             let took = probe.took;
@@ -169,7 +172,8 @@ fn postgresql_restarts_at_once_and_nothing_acknowledged_is_lost() {
         "restarts",
         &home,
         rounds(),
-        |_| cluster.stop(),
+        // As by a crash, and by an administrator.
+        |round| cluster.stop(if round % 2 == 0 { "immediate" } else { "fast" }),
         |_| {
             cluster.start();
             Instant::now()
@@ -177,6 +181,8 @@ fn postgresql_restarts_at_once_and_nothing_acknowledged_is_lost() {
         // A look that began before may take most of a second.
         |_| Duration::from_millis(2_500),
     );
+    cluster.stop("fast");
+    assert_eq!(cluster.damage(), None);
 }
 
 #[test]

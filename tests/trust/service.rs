@@ -1,10 +1,12 @@
 //! The real binary on a database of its own, and who asks it.
 
+use super::cluster;
+use super::processes::{Process, run};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 /// The store of all trials.
@@ -31,13 +33,13 @@ impl Home {
 
     /// In the cluster that the test command started, in a database of its own.
     pub fn on_test_cluster() -> Self {
-        let cluster = std::env::var("TEST_POSTGRES_URL").expect(
+        let server = std::env::var("TEST_POSTGRES_URL").expect(
             "TEST_POSTGRES_URL is not set: run the tests with ./test, which starts a PostgreSQL of its own",
         );
-        let name = format!("trust_{}_{}", std::process::id(), super::cluster::next_number());
-        let mut conn = PgConnection::establish(&format!("{cluster}/postgres")).unwrap();
+        let name = format!("trust_{}_{}", std::process::id(), cluster::next_number());
+        let mut conn = PgConnection::establish(&format!("{server}/postgres")).unwrap();
         conn.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
-        Self::on_postgres(format!("{cluster}/{name}"))
+        Self::on_postgres(format!("{server}/{name}"))
     }
 
     /// The same, with another setting in its environment.
@@ -69,9 +71,9 @@ impl Home {
     /// A token, made by the binary itself.
     pub fn token(&self, role: &str) -> String {
         let args = ["token", "--store", STORE, "--role", role, "--ttl", "1d"];
-        let output = self.command(&args).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        let (is_made, said) = run(self.command(&args));
+        assert!(is_made, "{said}");
+        said.trim().to_owned()
     }
 
     /// Starts a process that serves, and waits until it does.
@@ -83,20 +85,19 @@ impl Home {
     pub fn try_to_serve(&self) -> Result<Service<'_>, String> {
         let log = self.folder.path().join("log");
         let stderr = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let mut child = self
-            .command(&["serve"])
-            .envs(self.settings.iter().map(|(name, value)| (name, value)))
-            .stdout(Stdio::piped())
-            .stderr(stderr)
-            .spawn()
-            .unwrap();
-        let (mut line, mut stdout) = (String::new(), BufReader::new(child.stdout.take().unwrap()));
+        let process = Process::start(
+            self.command(&["serve"])
+                .envs(self.settings.iter().map(|(name, value)| (name, value)))
+                .stdout(Stdio::piped())
+                .stderr(stderr),
+        );
+        let (mut line, mut stdout) = (String::new(), BufReader::new(process.stdout()));
         stdout.read_line(&mut line).unwrap();
         let Some(base) = line.trim().strip_prefix("listening on ") else {
-            assert!(!child.wait().unwrap().success());
+            assert!(!process.wait().success());
             return Err(std::fs::read_to_string(&log).unwrap());
         };
-        Ok(Service { home: self, child, base: base.to_owned(), _stdout: stdout })
+        Ok(Service { home: self, process, base: base.to_owned(), _stdout: stdout })
     }
 
     /// Counts by a query whose one column is `n`.
@@ -146,6 +147,8 @@ impl Home {
                 diesel::sql_query("PRAGMA integrity_check").load(&mut sqlite(path)).unwrap();
             let said: Vec<&str> = found.iter().map(|row| row.integrity_check.as_str()).collect();
             assert_eq!(said, ["ok"]);
+        } else {
+            assert_eq!(cluster::damage_in(&self.database_url), None);
         }
         let wrong = self.count(
             "SELECT COUNT(*) AS n FROM accounts a LEFT JOIN (
@@ -181,7 +184,7 @@ fn sqlite(path: &str) -> SqliteConnection {
 /// A process that serves; it is killed where it is dropped.
 pub struct Service<'a> {
     pub home: &'a Home,
-    child: Child,
+    process: Process,
     pub base: String,
     /// Kept, so that nothing is written into a closed pipe.
     _stdout: BufReader<ChildStdout>,
@@ -189,9 +192,13 @@ pub struct Service<'a> {
 
 impl Service<'_> {
     /// Kills it as `kill -9` does.
-    pub fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    pub fn kill(self) {
+        self.process.kill();
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait(self) -> ExitStatus {
+        self.process.wait()
     }
 
     /// Somebody who asks in a role.
@@ -236,17 +243,11 @@ impl Service<'_> {
     }
 }
 
-impl Drop for Service<'_> {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
 /// What was answered, whole.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
+    pub headers: ureq::http::HeaderMap,
     pub body: Value,
 }
 
@@ -298,7 +299,11 @@ impl Client {
         let mut response = response.ok()?;
         let text = response.body_mut().read_to_string().ok()?;
         let body = serde_json::from_str(&text).ok()?;
-        Some(Answer { status: response.status().as_u16(), body })
+        Some(Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body,
+        })
     }
 
     /// What a path has; it has to be there.

@@ -10,8 +10,11 @@
  * "sync" those before and after the flush, so what lies between is certain.
  *
  * Where TRUST_FAULT names a file and that file exists, the disk fails for every
- * file whose path has ".db" in it: "full" in it makes writes fail with ENOSPC,
- * half of each being written; "sync" makes flushes fail with EIO.
+ * file whose path has ".db" in it: "full" makes writes fail with ENOSPC, half
+ * of each being written; "sync" makes flushes fail with EIO. With "answer" in
+ * that file, the process ends (exit code 86) when it is about to answer a POST;
+ * with "commit", at the first commit after it has read one: when SQLite has
+ * flushed, or when PostgreSQL says so.
  *
  * The kernel is called directly, so nothing has to be looked up, and none of
  * this calls itself.
@@ -64,17 +67,54 @@ static int begins(const void *text, ssize_t size, const char *with)
     return size >= length && memcmp(text, with, length) == 0;
 }
 
+/* Whether the last request that was read from a descriptor was a POST. */
+static volatile char is_post[65536];
+
+/* Whether a POST was read after which the first commit is the last. */
+static volatile char is_last;
+
+static int is_known(int fd)
+{
+    return fd >= 0 && fd < (int)sizeof is_post;
+}
+
+/* Whether this is to fail now. */
+static int is_to_fail(const char *what)
+{
+    char said[8] = "";
+    const char *marker = getenv("TRUST_FAULT");
+    int kept = errno;
+    int file = marker ? (int)syscall(SYS_openat, AT_FDCWD, marker, O_RDONLY | O_CLOEXEC) : -1;
+    if (file >= 0) {
+        syscall(SYS_read, file, said, sizeof said - 1);
+        syscall(SYS_close, file);
+    }
+    errno = kept;
+    return strncmp(said, what, strlen(what)) == 0;
+}
+
 static ssize_t came(int fd, const void *buffer, ssize_t size)
 {
-    if (begins(buffer, size, "PUT /") || begins(buffer, size, "POST /") || begins(buffer, size, "GET /"))
+    int posts = begins(buffer, size, "POST /");
+    if (posts || begins(buffer, size, "PUT /") || begins(buffer, size, "GET /")) {
         note("in", now(), fd, buffer, size);
+        if (is_known(fd))
+            is_post[fd] = (char)posts;
+        if (posts && is_to_fail("commit"))
+            is_last = 1;
+    }
+    if (is_last && size > 0 && memmem(buffer, (size_t)size, "COMMIT", sizeof "COMMIT"))
+        _exit(86);
     return size;
 }
 
 static void goes(int fd, const void *buffer, ssize_t size)
 {
-    if (begins(buffer, size, "HTTP/1.1 "))
-        note("out", now(), fd, buffer, size);
+    if (!begins(buffer, size, "HTTP/1.1 "))
+        return;
+    note("out", now(), fd, buffer, size);
+    if (is_known(fd) && is_post[fd] && is_to_fail("answer"))
+        _exit(86);
 }
 
 /* The path of an open file; empty for a socket. */
@@ -89,16 +129,8 @@ static void path_of(int fd, char *path, size_t room)
 /* Whether the disk is to fail so for this file. */
 static int fails(int fd, const char *how)
 {
-    char said[8] = "", path[512];
-    const char *marker = getenv("TRUST_FAULT");
-    int kept = errno;
-    int file = marker ? (int)syscall(SYS_openat, AT_FDCWD, marker, O_RDONLY | O_CLOEXEC) : -1;
-    if (file >= 0) {
-        syscall(SYS_read, file, said, sizeof said - 1);
-        syscall(SYS_close, file);
-    }
-    errno = kept;
-    if (strncmp(said, how, strlen(how)) != 0)
+    char path[512];
+    if (!is_to_fail(how))
         return 0;
     path_of(fd, path, sizeof path);
     return strstr(path, ".db") != NULL;
@@ -114,6 +146,8 @@ static int flush(long call, int fd)
         errno = EIO;
     else
         result = (int)syscall(call, fd);
+    if (is_last && result == 0 && strstr(path, ".db"))
+        _exit(86);
     int length = snprintf(line, sizeof line, "sync %lld %lld %d %s\n", from, now(), result, path);
     append(line, length);
     return result;
@@ -136,6 +170,12 @@ ssize_t send(int fd, const void *buffer, size_t size, int flags)
 {
     goes(fd, buffer, (ssize_t)size);
     return syscall(SYS_sendto, fd, buffer, size, flags, NULL, 0);
+}
+
+ssize_t sendto(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *to, socklen_t length)
+{
+    goes(fd, buffer, (ssize_t)size);
+    return syscall(SYS_sendto, fd, buffer, size, flags, to, length);
 }
 
 ssize_t writev(int fd, const struct iovec *parts, int count)

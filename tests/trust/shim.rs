@@ -1,5 +1,5 @@
 //! The library that is preloaded into a process, to see its flushes to the
-//! disk or to make the disk fail: `shim.c`.
+//! disk, to make the disk fail, or to end it before it answers: `shim.c`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,12 +9,15 @@ use std::process::Command;
 pub struct Shim {
     pub library: PathBuf,
     pub trace: PathBuf,
-    /// Where this file exists, the disk fails as it says.
+    /// Where this file exists, what it says fails.
     pub fault: PathBuf,
     _folder: tempfile::TempDir,
 }
 
 impl Shim {
+    /// With what a process ends that was to fail as a whole.
+    pub const EXIT_CODE: i32 = 86;
+
     pub fn build() -> Self {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
@@ -34,7 +37,8 @@ impl Shim {
         Self { library, trace, fault, _folder: folder }
     }
 
-    /// Has the disk fail: `full`, or `sync`.
+    /// Has something fail: the disk, `full` or `sync`; or the whole process,
+    /// before the next `answer` to a POST or after the next `commit` of one.
     pub fn fail(&self, how: &str) {
         // Put into place whole, so that nobody reads half of it.
         let aside = self.fault.with_extension("new");
@@ -42,7 +46,7 @@ impl Shim {
         std::fs::rename(aside, &self.fault).unwrap();
     }
 
-    /// Has the disk work again.
+    /// Has everything work again.
     pub fn mend(&self) {
         std::fs::remove_file(&self.fault).unwrap();
     }

@@ -42,7 +42,8 @@ pub struct Shopper {
     earning: BTreeSet<String>,
 }
 
-fn pence(amount: &Value) -> i64 {
+/// An amount in pence.
+pub fn pence(amount: &Value) -> i64 {
     amount.as_str().unwrap().replace('.', "").parse().unwrap()
 }
 

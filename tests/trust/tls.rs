@@ -107,7 +107,7 @@ mod with_tls {
             put(&cluster.folder.join("server.crt"), &certificate);
             put(&cluster.folder.join("server.key"), &key);
             put(&cluster.folder.join("pg_hba.conf"), &rule);
-            cluster.stop();
+            cluster.stop("fast");
             cluster.start();
             Self { cluster, authority }
         }
