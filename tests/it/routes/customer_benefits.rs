@@ -30,7 +30,7 @@ fn set_up(app: &App) {
     app.admin().put("/v1/tiers", &tiers).expect(200);
 }
 
-/// The tiers of the product text's exclusive launch: each with its early access
+/// The tiers of an exclusive launch: each with its early access
 /// and its discount.
 fn set_up_launch(app: &App) {
     app.set_up(json!({}));

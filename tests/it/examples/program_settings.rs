@@ -1,4 +1,4 @@
-//! Every example and every claim with figures of the product text "program settings".
+//! Worked examples with figures: the settings of a program.
 
 use crate::support::*;
 use serde_json::{Value, json};

@@ -1,5 +1,4 @@
-//! The product text "five VIP profiles", and what "VIP status page" says of
-//! automatic qualification: the example files hold the rules, and customers
+//! Worked examples: five profiles of VIPs, and automatic qualification. The example files hold the rules, and customers
 //! stand on each side of each of their limits.
 
 use crate::support::*;

@@ -1,4 +1,4 @@
-//! Every example and every claim with figures of the product text "permanent tier program".
+//! Worked examples with figures: a program whose tiers are kept for good.
 
 use crate::support::*;
 use serde_json::{Value, json};

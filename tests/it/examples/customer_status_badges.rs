@@ -1,4 +1,4 @@
-//! Every claim of the product text "customer status badges".
+//! Worked examples: the badges of customers.
 
 use crate::support::*;
 use accolade::api::auth::Role;

@@ -1,4 +1,4 @@
-//! The examples of the product texts that Accolade comes from, with their figures.
+//! Worked examples with figures, by what they are about.
 
 mod customer_status_badges;
 mod five_vip_profiles;

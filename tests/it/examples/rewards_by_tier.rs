@@ -1,5 +1,4 @@
-//! What the product texts "permanent tier program" and "program settings" say of
-//! rewards: store credit by tier, and points that differ by tier.
+//! Worked examples with figures: store credit by tier, and points that differ by tier.
 
 use crate::support::*;
 use serde_json::{Value, json};

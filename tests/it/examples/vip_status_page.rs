@@ -1,5 +1,4 @@
-//! Every use case, troubleshooting entry and claim with figures of the product
-//! text "VIP status page", as a manager does it step by step.
+//! Worked examples with figures: the VIP list and what can go wrong with it, as a manager does it step by step.
 
 use crate::support::*;
 use accolade::api::auth::Role;
