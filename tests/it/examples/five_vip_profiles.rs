@@ -1,5 +1,6 @@
-//! Worked examples: five profiles of VIPs, and automatic qualification. The example files hold the rules, and customers
-//! stand on each side of each of their limits.
+//! Worked examples: five profiles of VIPs, and automatic qualification. The
+//! example files hold the rules, and customers stand on each side of each of
+//! their limits.
 
 use crate::support::*;
 use accolade::api::auth::Role;
