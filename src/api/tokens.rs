@@ -519,7 +519,7 @@ impl State {
                 tracing::error!(%path, %error, "keys of tokens can't be read again; those that are named still stay");
                 // What was taken out is trusted no more, whatever else is wrong.
                 let named = content.as_ref().ok().and_then(|set| self.keys.still_named(set));
-                if let Some(keys) = named {
+                if let Some(keys) = named.filter(|keys| keys.0.len() < self.keys.0.len()) {
                     self.keys = Arc::new(keys);
                     self.memory = Memory::default();
                 }
@@ -774,9 +774,11 @@ mod tests {
         let verifier = file.verifier();
         let (one, two) = (ed_token("one", 1), ed_token("two", 2));
         assert!(is_good(&verifier, &one));
-        let private = json!({"keys": [{"kid": "two", "kty": "OKP", "d": "AA"}]}).to_string();
+        let private = json!({"kid": "two", "kty": "OKP", "d": "AA"});
+        let set = |keys: Value| json!({"keys": keys}).to_string();
+        let (besides, instead) = (set(json!([ed_jwk("one", 1), private])), set(json!([private])));
         let whole = json!({"keys": [ed_jwk("two", 2)]}).to_string();
-        for bad in ["", "nonsense", &whole[..whole.len() - 1], &private] {
+        for bad in ["", "nonsense", &whole[..whole.len() - 1], &besides] {
             file.write(bad);
             assert!(is_good(&verifier, &one), "{bad}");
         }
@@ -784,6 +786,9 @@ mod tests {
         assert_eq!(verifier.signatures_checked(), 1);
         std::fs::remove_file(file.path()).unwrap();
         assert!(is_good(&verifier, &one));
+        // But a key that was taken out is.
+        file.write(&instead);
+        assert!(!is_good(&verifier, &one));
         file.write(&whole);
         assert_eq!((is_good(&verifier, &one), is_good(&verifier, &two)), (false, true));
     }
