@@ -75,12 +75,16 @@ impl Config {
             let rule = "must be sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME".to_owned();
             faults.push(InvalidSetting { name: "DATABASE_URL", rule });
         }
-        // libpq would repeat what it can't decode, and it may be of the password.
+        // libpq would repeat what it can't read, and it may be of the password.
         let is_escape = |part: &str| {
             part.get(..2).is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
         };
         if database_url.starts_with("postgres") && !database_url.split('%').skip(1).all(is_escape) {
             let rule = "must have two hexadecimal digits after each %: a % of itself is %25";
+            faults.push(InvalidSetting { name: "DATABASE_URL", rule: rule.to_owned() });
+        }
+        if database_url.starts_with("postgres") && has_bare_separators(&database_url) {
+            let rule = "must have an @, / or ? of its user or password, and an @ behind the host, as %40, %2F and %3F";
             faults.push(InvalidSetting { name: "DATABASE_URL", rule: rule.to_owned() });
         }
         let mut number = |name: &'static str, default: u32, range: RangeInclusive<u32>| {
@@ -203,6 +207,16 @@ impl Config {
     }
 }
 
+/// Whether some part of a PostgreSQL URL, such as a password, has a separator
+/// that would have the rest taken for a host, a port or a name: an `@` that is
+/// not the one before the host.
+fn has_bare_separators(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, beyond) = rest.split_at(end);
+    authority.matches('@').count() > 1 || beyond.contains('@')
+}
+
 fn kept_secret(path: &Path) -> std::io::Result<Secret> {
     use std::io::{ErrorKind, Write};
     use std::os::unix::fs::OpenOptionsExt;
@@ -217,13 +231,18 @@ fn kept_secret(path: &Path) -> std::io::Result<Secret> {
     let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     // Written aside and linked into place, so that of two first starts at once
     // both end up with the same whole file.
-    let aside = path.with_extension(format!("secret.{}", std::process::id()));
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(format!(
+        ".{:08x}",
+        getrandom::u32().map_err(|error| std::io::Error::other(error.to_string()))?
+    ));
     let mut file =
         std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    let linked = std::fs::hard_link(&aside, path);
-    std::fs::remove_file(&aside)?;
+    let linked = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::hard_link(&aside, path));
+    drop(std::fs::remove_file(&aside));
     match linked {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         _ => {
@@ -257,6 +276,12 @@ mod tests {
             ("pa%ss", false),
             ("50%", false),
             ("%\u{e4}", false),
+            ("pa/ss", false),
+            ("pa@ss", false),
+            ("pa?ss", false),
+            ("pa@[ss", false),
+            ("pa/s?s", false),
+            ("pa%2Fs%40s", true),
             ("%e4%25", true),
             ("plain", true),
         ];
@@ -264,7 +289,10 @@ mod tests {
             let url = format!("postgres://u:{password}@h/d");
             let said = read(&[("DATABASE_URL", &url)]).err().map(|faults| faults[0].to_string());
             assert_eq!(said.is_none(), is_good, "{password}");
-            assert!(said.is_none_or(|said| said.contains("%25") && !said.contains("u:")));
+            assert!(said.is_none_or(|said| said.contains('%') && !said.contains("u:")));
+        }
+        for url in ["postgres://h/d?user=a%40b", "postgres:///d?host=/run/postgresql"] {
+            assert!(read(&[("DATABASE_URL", url)]).is_ok(), "{url}");
         }
     }
 

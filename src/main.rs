@@ -173,8 +173,13 @@ fn run(command: Command) -> Answer {
     }
 }
 
+/// Does a job to its end. Its runtime is left as it is: ending that would wait
+/// for each thread that the database keeps waiting, however long.
 fn runtime(job: impl Future<Output = Answer>) -> Answer {
-    actix_web::rt::System::new().block_on(job)
+    let runtime = actix_web::rt::System::new();
+    let answer = runtime.block_on(job);
+    std::mem::forget(runtime);
+    answer
 }
 
 fn text(error: impl std::fmt::Display) -> String {

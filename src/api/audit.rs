@@ -23,7 +23,7 @@ pub struct AuditQuery {
     customer_id: Option<String>,
     /// Only what this operator did: the subject of the token, `accolade` for
     /// what rules and time brought.
-    #[param(min_length = 1, max_length = 200, example = "ann")]
+    #[param(min_length = 1, max_length = 255, example = "ann")]
     subject: Option<String>,
     /// Only this action.
     #[param(pattern = "^[A-Za-z0-9._:-]{1,64}$", example = "status_changed")]

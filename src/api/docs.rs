@@ -1,6 +1,7 @@
 //! The OpenAPI document, and the page that shows it. Anybody may ask for them,
-//! and they are large: they are in memory once, and sent in slices, so that
-//! who takes them slowly, or not at all, holds no copy.
+//! and they are large: they are in memory once, and sent in slices and for some
+//! time only, so that who takes them slowly, or not at all, holds neither a copy
+//! nor a connection.
 
 use super::document;
 use super::problem::{ApiError, ApiResult, Code};
@@ -9,12 +10,16 @@ use actix_web::http::header::ContentEncoding;
 use actix_web::{HttpResponse, HttpResponseBuilder, guard, web};
 use futures_util::stream;
 use std::borrow::Cow;
-use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use utoipa_swagger_ui::Config;
 
 /// How many bytes are on their way to one client at once.
 const SLICE_BYTES: usize = 16 * 1024;
+
+/// How long who takes a little now and then may go on with that.
+const SENDING_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// What is served.
 #[derive(Clone)]
@@ -69,10 +74,22 @@ async fn get_page(docs: web::Data<Docs>, file: web::Path<String>) -> ApiResult<H
 
 /// Answers with bytes that are kept anyway.
 fn send(response: &mut HttpResponseBuilder, bytes: web::Bytes) -> HttpResponse {
+    send_within(SENDING_TIME_MAX, response, bytes)
+}
+
+fn send_within(
+    time: Duration,
+    response: &mut HttpResponseBuilder,
+    bytes: web::Bytes,
+) -> HttpResponse {
+    let began = Instant::now();
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let slices = (0..bytes.len()).step_by(SLICE_BYTES).map(move |from| {
         let to = bytes.len().min(from.saturating_add(SLICE_BYTES));
-        Ok::<_, Infallible>(bytes.slice(from..to))
+        match began.elapsed() < time {
+            true => Ok(bytes.slice(from..to)),
+            false => Err(io::Error::from(io::ErrorKind::TimedOut)),
+        }
     });
     response.body(SizedStream::new(size, stream::iter(slices)))
 }
@@ -100,5 +117,16 @@ mod tests {
             });
             assert!(sent == bytes, "{size}");
         }
+    }
+
+    #[test]
+    fn sending_ends_when_its_time_is_over() {
+        let bytes = web::Bytes::from(vec![0; SLICE_BYTES]);
+        let answer = send_within(Duration::ZERO, &mut HttpResponse::Ok(), bytes);
+        let mut body = pin!(answer.into_body());
+        actix_web::rt::System::new().block_on(async {
+            let slice = std::future::poll_fn(|cx| body.as_mut().poll_next(cx)).await;
+            assert!(slice.unwrap().is_err());
+        });
     }
 }

@@ -90,8 +90,8 @@ problems!(PostFactsProblems: TOKEN, &[
 /// the same takes, in any order; a refund's order may come in the same batch.
 /// Each line is stored or refused for itself, and each customer's membership
 /// is folded once. At most 10,000 lines and 8 MiB, and 256 KiB a line; of a line,
-/// the first 10 faults are told. An instance has 16 batches in hand at once; one more is 503
-/// `unavailable` at once. Roles: `storefront`.
+/// the first 10 faults are told. An instance has 16 batches in hand at once, and
+/// 8 of one store; one more is 503 `unavailable` at once. Roles: `storefront`.
 #[utoipa::path(
     tag = "Facts",
     operation_id = "post_facts",
@@ -114,12 +114,31 @@ pub async fn post_facts(
     if !request.content_type().eq_ignore_ascii_case("application/x-ndjson") {
         return Err(ApiError::new(Code::UnsupportedMediaType));
     }
-    // Held until the answer is made: what batches take of the memory is bounded.
-    let _place = instance.batches.try_acquire().map_err(|_| {
+    let caller = allowed.caller;
+    let place = instance.batches.take(&caller.store).ok_or_else(|| {
         instance.refuse();
         ApiError::new(Code::Unavailable)
     })?;
     let body = read_body(payload.into_inner(), BATCH_BYTES_MAX).await?;
+    // A task of its own, which goes on where the caller hangs up: the place is
+    // free once all that was begun is done, so that what batches take of the
+    // memory is bounded.
+    let work = actix_web::rt::spawn(async move {
+        let _place = place;
+        let results = record_lines(&db, caller.store.clone(), &caller.actor(), body).await?;
+        Ok(HttpResponse::Ok().json(summary(results)))
+    });
+    work.await.unwrap_or_else(|_| Err(ApiError::new(Code::Internal)))
+}
+
+/// Stores the lines of a batch; a result for each that is not empty, by its
+/// number from 1.
+async fn record_lines(
+    db: &Db,
+    store: StoreId,
+    actor: &Actor,
+    body: web::BytesMut,
+) -> ApiResult<BTreeMap<usize, Result<Stored, ApiError>>> {
     let mut results: BTreeMap<usize, Result<Stored, ApiError>> = BTreeMap::new();
     let mut parsed: Vec<(usize, Line)> = Vec::new();
     // Large batches take some time to read, and other requests do not wait for it.
@@ -132,9 +151,8 @@ pub async fn post_facts(
             }
         }
     }
-    results
-        .extend(record(&db, allowed.caller.store.clone(), &allowed.caller.actor(), parsed).await?);
-    Ok(HttpResponse::Ok().json(summary(results)))
+    results.extend(record(db, store, actor, parsed).await?);
+    Ok(results)
 }
 
 /// What each line of a batch that is not empty states, with its number from 1.

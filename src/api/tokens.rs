@@ -196,6 +196,8 @@ fn part<T: DeserializeOwned>(text: &str) -> Option<T> {
 struct Key {
     algorithm: Algorithm,
     key: DecodingKey,
+    /// What it was made of; nothing of a secret.
+    material: Vec<Option<String>>,
 }
 
 /// The keys of a file, by their `kid`.
@@ -241,11 +243,15 @@ impl Keys {
         Ok(Self(keys))
     }
 
-    /// Those of these keys that a set still names, where it is one at all.
-    fn still_named(&self, content: &[u8]) -> Option<Self> {
+    /// Those of these keys that a set still has, as they are and under their
+    /// names, where it is a set at all.
+    fn still_there(&self, content: &[u8]) -> Option<Self> {
         let set: KeySet = serde_json::from_slice(content).ok()?;
-        let is_named = |kid: &String| set.keys.iter().any(|jwk| text(jwk, "kid") == Some(kid));
-        let kept = self.0.iter().filter(|(kid, _)| is_named(kid));
+        let is_there = |kid: &String, key: &Key| {
+            let mut named = set.keys.iter().filter(|jwk| text(jwk, "kid") == Some(kid));
+            named.any(|jwk| material(jwk) == key.material)
+        };
+        let kept = self.0.iter().filter(|(kid, key)| is_there(kid, key));
         Some(Self(kept.map(|(kid, key)| (kid.clone(), key.clone())).collect()))
     }
 }
@@ -281,10 +287,16 @@ impl Key {
         }
         // Tried once, so that a key that can verify nothing shows now.
         match jsonwebtoken::crypto::verify("", b"", &key, algorithm) {
-            Ok(_) => Ok(Self { algorithm, key }),
+            Ok(_) => Ok(Self { algorithm, key, material: material(jwk) }),
             Err(_) => Err("is no point on its curve"),
         }
     }
+}
+
+/// What makes a key that key, whatever it is called.
+fn material(jwk: &Map<String, Value>) -> Vec<Option<String>> {
+    let members = ["kty", "crv", "x", "y", "n", "e"];
+    members.iter().map(|name| text(jwk, name).map(str::to_owned)).collect()
 }
 
 fn text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
@@ -404,6 +416,7 @@ impl Verifier {
         let secret = trust.secret.as_ref().map(|secret| Key {
             algorithm: Algorithm::HS256,
             key: DecodingKey::from_secret(&secret.0),
+            material: Vec::new(),
         });
         Ok(Self {
             parties: trust.parties.clone(),
@@ -462,7 +475,7 @@ impl Verifier {
         let (message, signature) = token.rsplit_once('.')?;
         let (header, claims) = message.split_once('.')?;
         let header: HeaderIn = part(header)?;
-        let Key { algorithm, key } = match &header.kid {
+        let Key { algorithm, key, .. } = match &header.kid {
             Some(kid) => keys.0.get(kid)?,
             None => self.secret.as_ref()?,
         };
@@ -516,10 +529,10 @@ impl State {
                 self.memory = Memory::default();
             }
             Err(error) => {
-                tracing::error!(%path, %error, "keys of tokens can't be read again; those that are named still stay");
+                tracing::error!(%path, %error, "keys of tokens can't be read again; those that are still there stay");
                 // What was taken out is trusted no more, whatever else is wrong.
-                let named = content.as_ref().ok().and_then(|set| self.keys.still_named(set));
-                if let Some(keys) = named.filter(|keys| keys.0.len() < self.keys.0.len()) {
+                let kept = content.as_ref().ok().and_then(|set| self.keys.still_there(set));
+                if let Some(keys) = kept.filter(|keys| keys.0.len() < self.keys.0.len()) {
                     self.keys = Arc::new(keys);
                     self.memory = Memory::default();
                 }
@@ -777,6 +790,7 @@ mod tests {
         let private = json!({"kid": "two", "kty": "OKP", "d": "AA"});
         let set = |keys: Value| json!({"keys": keys}).to_string();
         let (besides, instead) = (set(json!([ed_jwk("one", 1), private])), set(json!([private])));
+        let replaced = set(json!([ed_jwk("one", 3), private]));
         let whole = json!({"keys": [ed_jwk("two", 2)]}).to_string();
         for bad in ["", "nonsense", &whole[..whole.len() - 1], &besides] {
             file.write(bad);
@@ -786,9 +800,14 @@ mod tests {
         assert_eq!(verifier.signatures_checked(), 1);
         std::fs::remove_file(file.path()).unwrap();
         assert!(is_good(&verifier, &one));
-        // But a key that was taken out is.
-        file.write(&instead);
-        assert!(!is_good(&verifier, &one));
+        // But a key that was taken out, or replaced under its name, is.
+        for bad in [&instead, &replaced] {
+            file.set(&[ed_jwk("one", 1)]);
+            assert!(is_good(&verifier, &one));
+            file.write(bad);
+            assert!(!is_good(&verifier, &one), "{bad}");
+            assert!(!is_good(&verifier, &ed_token("one", 3)), "{bad}");
+        }
         file.write(&whole);
         assert_eq!((is_good(&verifier, &one), is_good(&verifier, &two)), (false, true));
     }

@@ -50,7 +50,10 @@ pub fn copy(database: &Path, target: &Path) -> Result<u64, BackupError> {
     // An absolute path is never taken for one of SQLite's `file:` URIs.
     let target = std::path::absolute(target)?;
     let mut aside = target.clone().into_os_string();
-    aside.push(format!(".{}", std::process::id()));
+    aside.push(format!(
+        ".{:08x}",
+        getrandom::u32().map_err(|error| io::Error::other(error.to_string()))?
+    ));
     let aside = PathBuf::from(aside);
     if target.try_exists()? {
         return Err(BackupError::Exists(target));

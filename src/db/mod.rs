@@ -356,6 +356,9 @@ impl Db {
     /// log holds earlier states of pages until it is emptied. PostgreSQL does
     /// so by itself, when it vacuums.
     ///
+    /// Writers wait for it, and it waits for who still reads the log, such as a
+    /// back-up: for a moment only.
+    ///
     /// # Errors
     /// [`Error`] where the log can't be emptied; it is then overwritten later.
     pub async fn forget_deleted(&self) -> Result<()> {
@@ -368,8 +371,12 @@ impl Db {
             busy: i32,
         }
         let emptied = self.read_once(|tx| {
+            let Conn::Sqlite(conn) = tx.conn else { return Ok(Checkpoint { busy: 0 }) };
+            conn.batch_execute("PRAGMA busy_timeout = 100")?;
             let pragma = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)");
-            Ok(on_either!(tx.conn, c => pragma.get_result::<Checkpoint>(c))?)
+            let checkpoint = pragma.get_result::<Checkpoint>(conn)?;
+            conn.batch_execute(pool::SQLITE_PATIENCE)?;
+            Ok(checkpoint)
         });
         match emptied.await?.busy {
             0 => Ok(()),

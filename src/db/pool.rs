@@ -6,12 +6,14 @@ use diesel::{Connection, PgConnection, SqliteConnection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// For how long a lock that somebody else holds is waited for, in milliseconds.
+pub const SQLITE_PATIENCE: &str = "PRAGMA busy_timeout = 10000";
+
 /// Every SQLite connection: a commit is on the disk when it is answered
 /// (`FULL`; `NORMAL` would lose it at a power cut), and other processes that
 /// hold the lock are waited for. What is deleted is overwritten
 /// (`secure_delete`), since erasure is meant.
 const SQLITE_SETTINGS: &str = "
-    PRAGMA busy_timeout = 10000;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA foreign_keys = ON;
@@ -33,9 +35,10 @@ const POSTGRES_SETTINGS: &str = "
 const POSTGRES_PATIENCE: &[(&str, &str)] = &[
     ("connect_timeout", "5"),
     ("tcp_user_timeout", "5000"),
-    ("keepalives_idle", "10"),
-    ("keepalives_interval", "5"),
-    ("keepalives_count", "3"),
+    // For those who wait for an answer, and so have sent all that they have.
+    ("keepalives_idle", "3"),
+    ("keepalives_interval", "1"),
+    ("keepalives_count", "2"),
 ];
 
 /// What libpq says where it is asked for TLS and was built without, and what
@@ -113,6 +116,7 @@ fn with_patience(url: &str) -> String {
 pub fn open_sqlite(path: &str) -> Result<SqliteConnection> {
     let mut conn = SqliteConnection::establish(path)
         .map_err(|error| Error::Unavailable(format!("{path}: {error}")))?;
+    conn.batch_execute(SQLITE_PATIENCE)?;
     conn.batch_execute(SQLITE_SETTINGS)?;
     Ok(conn)
 }
@@ -178,11 +182,23 @@ mod tests {
     fn a_silent_host_is_not_waited_for_but_as_the_url_says() {
         assert_eq!(
             with_patience("postgres://u@h/d"),
-            "postgres://u@h/d?connect_timeout=5&tcp_user_timeout=5000&keepalives_idle=10&keepalives_interval=5&keepalives_count=3"
+            "postgres://u@h/d?connect_timeout=5&tcp_user_timeout=5000&keepalives_idle=3&keepalives_interval=1&keepalives_count=2"
         );
         let said = with_patience("postgres://u@h/d?sslmode=require&connect_timeout=60");
         assert!(said.contains("?sslmode=require&connect_timeout=60&tcp_user_timeout"), "{said}");
         assert_eq!(said.matches("connect_timeout").count(), 1);
+    }
+
+    #[test]
+    fn a_host_that_says_nothing_to_a_new_connection_is_given_up() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("postgres://u:sentinel@{}/d", silent.local_addr().unwrap());
+        let began = std::time::Instant::now();
+        let Err(Error::Unavailable(said)) = open_postgres(&with_patience(&url)) else {
+            panic!("nobody answers there");
+        };
+        assert!((4..10).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+        assert!(said.contains("timeout") && !said.contains("sentinel"), "{said}");
     }
 
     #[test]

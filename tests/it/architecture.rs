@@ -74,3 +74,24 @@ fn the_openapi_document_is_fresh() {
     let current = accolade::api::document().to_pretty_json().unwrap();
     assert!(stored.trim() == current.trim(), "cargo run -- openapi > openapi/openapi.json");
 }
+
+#[test]
+fn no_crate_wants_a_newer_compiler_than_cargo_toml_says() {
+    let output = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--locked", "--all-features", "--format-version", "1"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let version =
+        |text: &str| -> Vec<u32> { text.split('.').map(|n| n.parse().unwrap()).collect() };
+    let ours = version(env!("CARGO_PKG_RUST_VERSION"));
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 100);
+    for package in packages {
+        let Some(wanted) = package["rust_version"].as_str() else { continue };
+        let wanted = version(wanted);
+        assert!(wanted[..2] <= ours[..2], "{} wants {wanted:?}", package["name"]);
+    }
+}

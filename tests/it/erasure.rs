@@ -4,6 +4,8 @@
 use crate::support::*;
 use accolade::db::{self, Tx};
 use accolade::domain::search::fold;
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection, SqliteConnection};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -53,6 +55,14 @@ const REPLACED: [&str; 7] = [
     "Oldagent trindlewock",
     "Oldcontact vexnimble",
 ];
+
+/// A connection beside the service's own.
+fn connect(url: &str) -> Box<dyn SimpleConnection> {
+    match url.strip_prefix("sqlite://") {
+        Some(path) => Box::new(SqliteConnection::establish(path).unwrap()),
+        None => Box::new(PgConnection::establish(url).unwrap()),
+    }
+}
 
 /// A contact of a customer, by an agent, after which somebody has to call again.
 fn contact(customer: &str, agent: &str, note: &str) -> Value {
@@ -251,6 +261,20 @@ fn audit(app: &App, id: &str) -> BTreeMap<String, Value> {
 }
 
 on_both! {
+    fn nobody_waits_for_who_still_reads_what_was_before_an_erasure(app) {
+        app.set_up(json!({}));
+        app.storefront().put("/v1/customers/c1", &json!({"name": "Ann"})).expect(201);
+        let read = "BEGIN; SELECT count(*) FROM customers";
+        let mut reader = connect(&app.database_url);
+        reader.batch_execute(read).unwrap();
+        app.storefront().put("/v1/customers/c2", &json!({"name": "Ben"})).expect(201);
+        let began = Instant::now();
+        app.admin().delete("/v1/customers/c1").expect(204);
+        app.storefront().put("/v1/customers/c3", &json!({})).expect(201);
+        // By itself SQLite would wait for ten seconds.
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    }
+
     fn no_byte_of_what_was_personal_is_left_in_the_database(app) {
         set_up_people(app);
         // The search finds what is there.

@@ -6,9 +6,11 @@ use crate::operation::until;
 use crate::support::*;
 use accolade::api::auth::{Caller, Role};
 use accolade::api::document_json;
-use accolade::api::instance::BATCHES_MAX;
+use accolade::api::instance::BATCHES_OF_STORE_MAX;
 use accolade::api::tokens::{Parties, Secret, issue};
 use accolade::domain::id::StoreId;
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, SqliteConnection};
 use serde_json::{Map, Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -468,15 +470,17 @@ fn so_many_batches_are_in_hand_and_one_more_is_refused_at_once() {
          content-type: application/x-ndjson\r\ncontent-length: 3\r\n\r\n",
         client.token()
     );
-    let mut begun: Vec<TcpStream> = (0..BATCHES_MAX)
+    let mut begun: Vec<TcpStream> = (0..BATCHES_OF_STORE_MAX)
         .map(|_| {
             let mut stream = TcpStream::connect(app.socket()).unwrap();
             stream.write_all(head.as_bytes()).unwrap();
             stream
         })
         .collect();
-    let all_are_taken = || app.instance.batches.available_permits() == 0;
-    until("all places are taken", all_are_taken);
+    until("all places are taken", || app.instance.batches.count() == BATCHES_OF_STORE_MAX);
+    // Another store has places of its own.
+    let other = app.client_of("other", Role::Storefront);
+    other.post_lines("/v1/facts", &[]).expect_problem(409, "store_not_set_up");
     let began = std::time::Instant::now();
     let answer = client.post_lines("/v1/facts", &[]).expect_problem(503, "unavailable");
     assert_eq!(answer.headers["retry-after"], "1");
@@ -489,6 +493,45 @@ fn so_many_batches_are_in_hand_and_one_more_is_refused_at_once() {
     first.read_to_string(&mut text).unwrap();
     assert!(text.starts_with("HTTP/1.1 200"), "{text}");
     client.post_lines("/v1/facts", &[]).expect(200);
+}
+
+/// Whose caller hangs up at once, without a word, has its place until all that
+/// was begun is done.
+#[test]
+fn a_batch_has_its_place_until_its_work_is_done_though_nobody_waits_for_it() {
+    let app = App::on_sqlite();
+    app.set_up(json!({}));
+    let lines: String = (0..300)
+        .map(|n| {
+            let mut order = order(&format!("c{n}"), "2024-06-01T10:00:00Z", "1.00");
+            order["order_id"] = json!(format!("o{n}"));
+            format!("{}\n", json!({"order": order}))
+        })
+        .collect();
+    // Nobody writes meanwhile, so the work can't be done.
+    let mut blocker =
+        SqliteConnection::establish(app.database_url.strip_prefix("sqlite://").unwrap()).unwrap();
+    blocker.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let head = format!(
+        "POST /v1/facts HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
+         content-type: application/x-ndjson\r\ncontent-length: {}\r\n\r\n",
+        app.storefront().token(),
+        lines.len()
+    );
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let address: std::net::SocketAddr = app.socket().parse().unwrap();
+    socket.connect(&address.into()).unwrap();
+    socket.set_linger(Some(Duration::ZERO)).unwrap();
+    let mut stream = TcpStream::from(socket);
+    stream.write_all((head + &lines).as_bytes()).unwrap();
+    until("it is in hand", || app.instance.batches.count() == 1 && app.instance.in_flight() == 1);
+    std::thread::sleep(Duration::from_millis(300));
+    drop(stream);
+    until("its request is none any more", || app.instance.in_flight() == 0);
+    assert_eq!(app.instance.batches.count(), 1);
+    blocker.batch_execute("ROLLBACK").unwrap();
+    until("its work is done", || app.instance.batches.count() == 0);
+    app.support().get("/v1/orders/o299").expect(200);
 }
 
 /// A token of a subject.

@@ -5,6 +5,7 @@ use crate::support::*;
 use accolade::api::auth::{Caller, Role};
 use accolade::api::tokens::{Parties, Secret, issue};
 use accolade::domain::id::StoreId;
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use serde_json::json;
 use std::fs;
@@ -13,8 +14,8 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How long the service goes on after SIGTERM here.
@@ -138,12 +139,14 @@ fn agent() -> ureq::Agent {
     config.timeout_global(Some(Duration::from_secs(60))).build().into()
 }
 
+/// The same token each time.
 fn token(role: Role) -> String {
+    static ISSUED_AT: LazyLock<chrono::DateTime<chrono::Utc>> = LazyLock::new(chrono::Utc::now);
     let secret = Secret::new(SECRET.as_bytes().to_vec()).unwrap();
     let store = StoreId::parse(STORE).unwrap();
     let caller = Caller { store, subject: "tester".to_owned(), role };
-    let ttl = chrono::Duration::hours(1);
-    issue(&secret, &Parties::default(), &caller, chrono::Utc::now(), ttl).unwrap()
+    let ttl = chrono::Duration::hours(5);
+    issue(&secret, &Parties::default(), &caller, *ISSUED_AT, ttl).unwrap()
 }
 
 fn text(output: &Output) -> String {
@@ -393,8 +396,42 @@ fn fifty_sigterms_under_load_fail_no_request_postgres() {
     terminate_on_postgres(50);
 }
 
+#[test]
+fn it_ends_though_the_database_keeps_the_background_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = new_postgres_database();
+    let settings = [("DATABASE_URL", url.as_str()), ("DRAIN_SECONDS", "0"), ("LOG_LEVEL", "warn")];
+    let mut process = Process::start(folder.path(), &settings);
+    process.set_up();
+    // Somebody else holds a lock, and does not let go.
+    let mut conn = PgConnection::establish(&url).unwrap();
+    conn.batch_execute("BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE").unwrap();
+    let waits = "SELECT count(*) AS number FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+                 WHERE NOT l.granted AND d.datname = current_database()";
+    let began = Instant::now();
+    while diesel::sql_query(waits).get_result::<Number>(&mut conn).unwrap().number == 0 {
+        assert!(began.elapsed() < Duration::from_secs(20), "nothing waits for the lock");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    process.terminate();
+    let status = process.exit(Duration::from_secs(10));
+    assert_eq!(status.code(), Some(0), "{}", process.log());
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    number: i64,
+}
+
 /// Whatever is sent by whoever, the log has none of it.
-fn log_nothing_personal(database_url: &str, folder: &Path, level: &str, format: &str) {
+fn log_nothing_personal(
+    database_url: &str,
+    folder: &Path,
+    level: &str,
+    format: &str,
+    spoil: impl FnOnce(),
+) {
     let settings = [("DATABASE_URL", database_url), ("LOG_LEVEL", level), ("LOG_FORMAT", format)];
     let process = Process::start(folder, &settings);
     process.set_up();
@@ -437,16 +474,27 @@ fn log_nothing_personal(database_url: &str, folder: &Path, level: &str, format: 
         assert_eq!(agent.get(url).header(name, value).call().unwrap().status(), 401);
     }
 
+    // What goes wrong in the database is told, and still none of it.
+    spoil();
+    assert_eq!(put("/v1/customers/customer-4714", json_body(customer)).0, 500);
+    assert_eq!(send(Role::Support, "GET", "/v1/customers?q=sentinelson", None).0, 500);
+
     let log = process.log();
-    let signature = token(Role::Storefront).rsplit_once('.').unwrap().0.to_owned();
+    let tokens = [Role::Storefront, Role::Support].map(token);
+    let of_tokens = tokens.iter().flat_map(|token| token.split('.')).map(|part| &part[..20]);
+    let secrets: Vec<&str> = ["sentinel", "couriers", "c2vudgluzww", SECRET, "bearer"]
+        .into_iter()
+        .chain(of_tokens)
+        .collect();
     for line in log.lines() {
         let small = line.to_lowercase();
-        for secret in ["sentinel", "couriers", "c2vudgluzww", SECRET, &signature[..30], "bearer"] {
+        for secret in &secrets {
             assert!(!small.contains(&secret.to_lowercase()), "{secret} is in: {line}");
         }
         assert!(!(line.contains("answered") && line.contains("customer-47")), "{line}");
     }
     // It did log.
+    assert!(log.contains("spoiled") || log.contains("customer_id"), "{log}");
     let answered: Vec<&str> = log.lines().filter(|line| line.contains("answered")).collect();
     assert!(answered.len() >= 15, "{log}");
     for part in ["/v1/customers/{customer_id}", "unmatched", "correlation-0815"] {
@@ -454,11 +502,19 @@ fn log_nothing_personal(database_url: &str, folder: &Path, level: &str, format: 
     }
 }
 
+/// After this, statements about customers fail.
+const SPOIL: &str = "ALTER TABLE customers RENAME COLUMN customer_id TO spoiled";
+
 #[test]
 fn the_log_has_nothing_personal_and_no_secret_sqlite() {
     for (level, format) in [("debug", "text"), ("trace", "json")] {
         let folder = tempfile::tempdir().unwrap();
-        log_nothing_personal("sqlite://accolade.db", folder.path(), level, format);
+        let spoil = || {
+            let path = folder.path().join("accolade.db");
+            let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+            conn.batch_execute(SPOIL).unwrap();
+        };
+        log_nothing_personal("sqlite://accolade.db", folder.path(), level, format, spoil);
     }
 }
 
@@ -466,7 +522,11 @@ fn the_log_has_nothing_personal_and_no_secret_sqlite() {
 fn the_log_has_nothing_personal_and_no_secret_postgres() {
     for (level, format) in [("debug", "json"), ("trace", "text")] {
         let folder = tempfile::tempdir().unwrap();
-        log_nothing_personal(&new_postgres_database(), folder.path(), level, format);
+        let url = new_postgres_database();
+        let spoil = || PgConnection::establish(&url).unwrap().batch_execute(SPOIL).unwrap();
+        let with_password = url.replace('@', ":sentinel@");
+        assert_ne!(with_password, url);
+        log_nothing_personal(&with_password, folder.path(), level, format, spoil);
     }
 }
 
@@ -777,7 +837,24 @@ fn who_reads_nothing_is_let_go() {
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(folder.path(), &[("LOG_LEVEL", "error")]);
     let connections = ask_and_read_nothing(&process, 20);
-    std::thread::sleep(Duration::from_secs(45));
+    // Others take a little each second, and would go on for an hour.
+    let mut little = ask_and_read_nothing(&process, 20);
+    let began = Instant::now();
+    let take_little = |little: &mut Vec<TcpStream>| {
+        std::thread::sleep(Duration::from_secs(1));
+        little.retain_mut(|stream| {
+            stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+            !is_over(stream.read(&mut [0; 512]))
+        });
+    };
+    while began.elapsed() < Duration::from_secs(45) {
+        take_little(&mut little);
+    }
+    assert_eq!(little.len(), 20);
+    while !little.is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(120), "{} go on", little.len());
+        take_little(&mut little);
+    }
     for mut stream in connections {
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let mut answer = Vec::new();

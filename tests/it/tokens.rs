@@ -742,9 +742,14 @@ on_both! {
         }
         app.remove_keys();
         assert!(is_taken(app, &one));
-        // What was taken out is trusted no more, though the file can't be used.
-        app.set_keys(&file(&[private]));
-        assert_eq!((is_taken(app, &one), is_taken(app, &two)), (false, false));
+        // What was taken out, or replaced under its name, is trusted no more,
+        // though the file can't be used.
+        for bad in [file(&[private.clone()]), file(&[Ed(3).jwk("one"), private])] {
+            app.set_keys(&file(&[Ed(1).jwk("one")]));
+            assert!(is_taken(app, &one));
+            app.set_keys(&bad);
+            assert_eq!((is_taken(app, &one), is_taken(app, &two)), (false, false), "{bad}");
+        }
         app.set_keys(&whole);
         assert_eq!((is_taken(app, &one), is_taken(app, &two)), (false, true));
     }
