@@ -297,7 +297,7 @@ fn terminate_under_load(database_url: &str, folder: &Path, rounds: usize) {
             };
             let begin = |name: &str| {
                 let id = |n: usize| format!("o{round}-{name}-{n}");
-                (0..SLOW).map(move |n| Raw::begin_order(process, id(n), n % 2 == 1)).collect()
+                (0..SLOW).map(move |n| Raw::begin_order(process, id(n), n % 4 == 1)).collect()
             };
             std::thread::sleep(Duration::from_millis(300));
             let mut slow: Vec<Raw> = begin("slow");
@@ -837,14 +837,14 @@ fn who_reads_nothing_is_let_go() {
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(folder.path(), &[("LOG_LEVEL", "error")]);
     let connections = ask_and_read_nothing(&process, 20);
-    // Others take a little each second, and would go on for an hour.
+    // Others take a little each second, and would go on for minutes.
     let mut little = ask_and_read_nothing(&process, 20);
     let began = Instant::now();
     let take_little = |little: &mut Vec<TcpStream>| {
         std::thread::sleep(Duration::from_secs(1));
         little.retain_mut(|stream| {
             stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
-            !is_over(stream.read(&mut [0; 512]))
+            !is_over(stream.read(&mut [0; 4_096]))
         });
     };
     while began.elapsed() < Duration::from_secs(45) {
