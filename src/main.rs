@@ -250,7 +250,12 @@ async fn serve(config: &Config, with_demo: bool) -> Answer {
     background.abort();
     // Once it is dropped, it gives the writer no more to do.
     drop(background.await);
-    db.settle().await.map_err(text)
+    db.settle().await.map_err(text)?;
+    // The file is whole by itself then; otherwise the next start does it.
+    if let Err(error) = db.empty_log().await {
+        tracing::warn!(%error, "the log of the database could not be emptied");
+    }
+    Ok(())
 }
 
 fn back_up(config: &Config, args: &BackupArgs) -> Answer {

@@ -258,8 +258,8 @@ impl Db {
         }
     }
 
-    /// Waits until all writes that were taken before are stored or refused. On
-    /// PostgreSQL each has a thread of its own, which the runtime waits for.
+    /// Waits until all writes that SQLite's writer has taken before are stored
+    /// or refused. On PostgreSQL each has a thread of its own.
     ///
     /// # Errors
     /// [`Error`] where the writer has ended.
@@ -352,16 +352,17 @@ impl Db {
         self.blocking(move |db| db.read_once_blocking(job)).await
     }
 
-    /// Sees to it that what was deleted is not in SQLite's files any more: its
-    /// log holds earlier states of pages until it is emptied. PostgreSQL does
-    /// so by itself, when it vacuums.
+    /// Puts all that is in SQLite's write-ahead log into the file, which then is
+    /// whole by itself, and empties the log: until then that holds earlier
+    /// states of pages, with what was deleted since. PostgreSQL has no such
+    /// file, and removes what was deleted when it vacuums.
     ///
     /// Writers wait for it, and it waits for who still reads the log, such as a
     /// back-up: for a moment only.
     ///
     /// # Errors
     /// [`Error`] where the log can't be emptied; it is then overwritten later.
-    pub async fn forget_deleted(&self) -> Result<()> {
+    pub async fn empty_log(&self) -> Result<()> {
         if !self.is_sqlite() {
             return Ok(());
         }

@@ -397,6 +397,24 @@ fn fifty_sigterms_under_load_fail_no_request_postgres() {
 }
 
 #[test]
+fn after_its_end_the_file_is_whole_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("LOG_LEVEL", "warn"), ("DRAIN_SECONDS", "0")];
+    let mut process = Process::start(folder.path(), &settings);
+    process.set_up();
+    assert_eq!(process.put_order(&agent(), "o1").unwrap().0, 201);
+    process.terminate();
+    assert_eq!(process.exit(Duration::from_secs(10)).code(), Some(0), "{}", process.log());
+    assert_eq!(process.log(), "");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let name = "accolade.db";
+    fs::copy(folder.path().join(name), elsewhere.path().join(name)).unwrap();
+    let copied = Process::start(elsewhere.path(), &settings);
+    let read = copied.send(&agent(), Role::Storefront, "GET", "/v1/orders/o1", None).unwrap();
+    assert_eq!(read.0, 200, "{}", read.1);
+}
+
+#[test]
 fn it_ends_though_the_database_keeps_the_background_waiting() {
     let folder = tempfile::tempdir().unwrap();
     let url = new_postgres_database();
