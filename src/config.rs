@@ -219,7 +219,6 @@ fn has_bare_separators(url: &str) -> bool {
 
 fn kept_secret(path: &Path) -> std::io::Result<Secret> {
     use std::io::{ErrorKind, Write};
-    use std::os::unix::fs::OpenOptionsExt;
     let short = || std::io::Error::new(ErrorKind::InvalidData, "the file holds no secret");
     match std::fs::read_to_string(path) {
         Ok(text) => return Secret::new(text.trim().as_bytes().to_vec()).ok_or_else(short),
@@ -229,21 +228,14 @@ fn kept_secret(path: &Path) -> std::io::Result<Secret> {
     let mut random = [0_u8; 32];
     getrandom::fill(&mut random).map_err(|error| std::io::Error::other(error.to_string()))?;
     let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    // Written aside and linked into place, so that of two first starts at once
-    // both end up with the same whole file.
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(format!(
-        ".{:08x}",
-        getrandom::u32().map_err(|error| std::io::Error::other(error.to_string()))?
-    ));
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
-    let linked = file
-        .write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .and_then(|()| std::fs::hard_link(&aside, path));
-    drop(std::fs::remove_file(&aside));
-    match linked {
+    // Written aside, for its owner only, and put into place without taking
+    // another's, so that of two first starts at once both end up with the same
+    // whole file.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut aside = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+    aside.write_all(text.as_bytes())?;
+    aside.as_file().sync_all()?;
+    match aside.persist_noclobber(path).map_err(|error| error.error) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         _ => {
             let text = std::fs::read_to_string(path)?;

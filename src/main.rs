@@ -252,9 +252,7 @@ async fn serve(config: &Config, with_demo: bool) -> Answer {
     drop(background.await);
     db.settle().await.map_err(text)?;
     // The file is whole by itself then; otherwise the next start does it.
-    if let Err(error) = db.empty_log().await {
-        tracing::warn!(%error, "the log of the database could not be emptied");
-    }
+    db.empty_log().await;
     Ok(())
 }
 

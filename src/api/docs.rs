@@ -52,7 +52,7 @@ impl Docs {
 
 async fn get_document(docs: web::Data<Docs>) -> HttpResponse {
     let mut response = HttpResponse::Ok();
-    send(response.content_type("application/json"), docs.document.clone())
+    send(response.content_type("application/json"), docs.document.clone(), SENDING_TIME_MAX)
 }
 
 async fn get_page(docs: web::Data<Docs>, file: web::Path<String>) -> ApiResult<HttpResponse> {
@@ -69,26 +69,19 @@ async fn get_page(docs: web::Data<Docs>, file: web::Path<String>) -> ApiResult<H
         Cow::Borrowed(bytes) => web::Bytes::from_static(bytes),
         Cow::Owned(bytes) => bytes.into(),
     };
-    Ok(send(response.content_type(file.content_type), bytes))
+    Ok(send(response.content_type(file.content_type), bytes, SENDING_TIME_MAX))
 }
 
-/// Answers with bytes that are kept anyway.
-fn send(response: &mut HttpResponseBuilder, bytes: web::Bytes) -> HttpResponse {
-    send_within(SENDING_TIME_MAX, response, bytes)
-}
-
-fn send_within(
-    time: Duration,
-    response: &mut HttpResponseBuilder,
-    bytes: web::Bytes,
-) -> HttpResponse {
+/// Answers with bytes that are kept anyway, for so long.
+fn send(response: &mut HttpResponseBuilder, bytes: web::Bytes, time: Duration) -> HttpResponse {
     let began = Instant::now();
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let slices = (0..bytes.len()).step_by(SLICE_BYTES).map(move |from| {
         let to = bytes.len().min(from.saturating_add(SLICE_BYTES));
-        match began.elapsed() < time {
-            true => Ok(bytes.slice(from..to)),
-            false => Err(io::Error::from(io::ErrorKind::TimedOut)),
+        if began.elapsed() < time {
+            Ok(bytes.slice(from..to))
+        } else {
+            Err(io::Error::from(io::ErrorKind::TimedOut))
         }
     });
     response.body(SizedStream::new(size, stream::iter(slices)))
@@ -104,7 +97,7 @@ mod tests {
     fn what_is_sent_in_slices_is_whole() {
         for size in [0, 1, SLICE_BYTES, SLICE_BYTES + 1, 5 * SLICE_BYTES - 1] {
             let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(size).collect();
-            let answer = send(&mut HttpResponse::Ok(), bytes.clone().into());
+            let answer = send(&mut HttpResponse::Ok(), bytes.clone().into(), SENDING_TIME_MAX);
             let mut body = pin!(answer.into_body());
             let mut sent = Vec::new();
             actix_web::rt::System::new().block_on(async {
@@ -122,7 +115,7 @@ mod tests {
     #[test]
     fn sending_ends_when_its_time_is_over() {
         let bytes = web::Bytes::from(vec![0; SLICE_BYTES]);
-        let answer = send_within(Duration::ZERO, &mut HttpResponse::Ok(), bytes);
+        let answer = send(&mut HttpResponse::Ok(), bytes, Duration::ZERO);
         let mut body = pin!(answer.into_body());
         actix_web::rt::System::new().block_on(async {
             let slice = std::future::poll_fn(|cx| body.as_mut().poll_next(cx)).await;

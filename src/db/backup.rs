@@ -3,9 +3,8 @@
 use super::pool::open_sqlite;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Why there is no copy.
@@ -49,35 +48,18 @@ pub fn copy(database: &Path, target: &Path) -> Result<u64, BackupError> {
     }
     // An absolute path is never taken for one of SQLite's `file:` URIs.
     let target = std::path::absolute(target)?;
-    let mut aside = target.clone().into_os_string();
-    aside.push(format!(
-        ".{:08x}",
-        getrandom::u32().map_err(|error| io::Error::other(error.to_string()))?
-    ));
-    let aside = PathBuf::from(aside);
+    let (Some(folder), Some(name)) = (target.parent(), target.file_name()) else {
+        return Err(BackupError::Path(target));
+    };
     if target.try_exists()? {
         return Err(BackupError::Exists(target));
     }
-    private_file(&aside)?;
-    let placed = copy_aside(database, &aside).and_then(|bytes| {
-        // Unlike a renamed file, a linked one takes no other's place.
-        fs::hard_link(&aside, &target).map_err(|error| taken(error, &target))?;
-        Ok(bytes)
-    });
-    drop(fs::remove_file(&aside));
-    let bytes = placed?;
-    if let Some(folder) = target.parent() {
-        File::open(folder)?.sync_all()?;
-    }
+    // Its owner's alone, and gone unless it is put into its place.
+    let aside = tempfile::Builder::new().prefix(name).tempfile_in(folder)?;
+    let bytes = copy_aside(database, aside.path())?;
+    aside.persist_noclobber(&target).map_err(|error| taken(error.error, &target))?;
+    File::open(folder)?.sync_all()?;
     Ok(bytes)
-}
-
-/// Makes an empty file that only its owner can read.
-fn private_file(path: &Path) -> Result<(), BackupError> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(taken(error, path)),
-    }
 }
 
 /// Why a name can't be had.
